@@ -1,0 +1,79 @@
+"""What a data set declares about itself: features, interaction types, and what each type means.
+
+The schema travels with the data: from `dataset.toml` into MongoDB at import and into every bundle's
+manifest. It knows nothing of files; `catalog.source` describes those.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Kind = Literal["categorical", "multi", "numeric"]
+Polarity = Literal["positive", "seen", "negative"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+
+
+class Feature(BaseModel):
+    """One side feature of items or users."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    buckets: int = Field(default=10, ge=2, le=256, description="quantile buckets of a numeric feature")
+
+
+class InteractionType(BaseModel):
+    """One kind of event and what it says about taste."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(default=1.0, ge=0, description="weight of such an event as a training example")
+    polarity: Polarity = "positive"
+    value: bool = Field(default=False, description="whether such an event carries a value, as a rating does")
+    minimum: float | None = None
+    maximum: float | None = None
+    positive_from: float | None = Field(default=None, description="a value at least this large means liked")
+
+    @model_validator(mode="after")
+    def _values_are_bounded(self) -> InteractionType:
+        if self.value and (self.minimum is None or self.maximum is None or self.minimum >= self.maximum):
+            raise ValueError("a type with values needs minimum < maximum")
+        if not self.value and (self.minimum, self.maximum, self.positive_from) != (None, None, None):
+            raise ValueError("minimum, maximum and positive_from need value = true")
+        return self
+
+
+class DatasetSchema(BaseModel):
+    """The declared shape of one data set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    title: str = ""
+    items: dict[Name, Feature] = {}
+    users: dict[Name, Feature] = {}
+    interactions: dict[Name, InteractionType] = Field(min_length=1, max_length=32)
+    category: str | None = Field(default=None, description="the item feature that categories mean in the API")
+
+    @model_validator(mode="after")
+    def _category_exists(self) -> DatasetSchema:
+        if self.category is not None and (
+            self.category not in self.items or self.items[self.category].kind == "numeric"
+        ):
+            raise ValueError(f"category = {self.category!r} must name a categorical or multi item feature")
+        return self
+
+    def type_code(self, name: str) -> int:
+        """The number, from 1, that stands for an interaction type in arrays; 0 where it is not declared."""
+        names = list(self.interactions)
+        return names.index(name) + 1 if name in self.interactions else 0
+
+    def type_names(self) -> list[str]:
+        """Interaction type names; the type with code c is entry c - 1."""
+        return list(self.interactions)
+
+    def rating_type(self) -> str | None:
+        """The first interaction type that carries a value: what the rating head predicts."""
+        return next((name for name, kind in self.interactions.items() if kind.value), None)

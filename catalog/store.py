@@ -1,0 +1,83 @@
+"""Where records live, as the rest of the project sees it.
+
+Two Protocols for two worlds: `CatalogStore` is synchronous and streams whole collections for the jobs;
+`LiveStore` is asynchronous and answers about one user for serving. `catalog.mongo` has both on MongoDB,
+`catalog.memory` both in memory; one contract test class holds all of them to the same promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from catalog.records import IdMap, Interaction, InteractionLog, Item, User
+from catalog.schema import DatasetSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a batch of writes changed."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many records a store holds."""
+
+    items: int
+    users: int
+    interactions: int
+    quarantined: int = 0
+
+
+class CatalogStore(Protocol):
+    """Whole collections, for import and training. Every write is idempotent."""
+
+    def save_schema(self, schema: DatasetSchema) -> None:
+        """Remember the declared schema of this data set."""
+
+    def load_schema(self) -> DatasetSchema | None:
+        """The schema saved at import, or None where nothing was imported."""
+
+    def put_items(self, items: Sequence[Item]) -> Written:
+        """Insert or replace by id."""
+
+    def put_users(self, users: Sequence[User]) -> Written:
+        """Insert or replace by id."""
+
+    def put_interactions(self, interactions: Sequence[Interaction]) -> Written:
+        """Insert what is not there yet; the identity is `event_id`, else (user, item, type, time, value)."""
+
+    def items(self) -> Iterator[Item]:
+        """All items in order of id."""
+
+    def users(self) -> Iterator[User]:
+        """All users in order of id."""
+
+    def log(self, users: IdMap, items: IdMap, schema: DatasetSchema) -> InteractionLog:
+        """All events between known users and items, sorted by (user row, time, sequence)."""
+
+    def counts(self) -> Counts:
+        """Exact record counts."""
+
+
+class LiveStore(Protocol):
+    """One user at a time, for serving."""
+
+    async def user(self, user_id: str) -> User | None:
+        """The user's record, or None for somebody unknown."""
+
+    async def recent(
+        self, user_id: str, limit: int, before: float | None = None, since: float | None = None
+    ) -> list[Interaction]:
+        """The user's latest events, oldest first, strictly before / not before the given epoch seconds."""
+
+    async def append(self, interactions: Iterable[Interaction]) -> Written:
+        """Durably add events: returns once they are journaled and majority-committed."""
+
+    async def ping(self) -> None:
+        """Return if the store answers; raise StoreError if not."""
