@@ -1,0 +1,28 @@
+"""Which device a torch model runs on. Needs torch."""
+
+from __future__ import annotations
+
+import warnings
+
+from catalog.errors import ConfigError
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def choose_device(device: str) -> str:
+    """`cpu` or `cuda`: auto takes CUDA where torch sees a usable device; asking for it in vain is an error."""
+    if device not in DEVICES:
+        raise ConfigError(f"device is one of {', '.join(DEVICES)}, not {device!r}")
+    if device == "cpu":
+        return device
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a driver that does not fit is told by the answer
+        available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise ConfigError(
+            "device = cuda, but torch sees no CUDA device on this machine: use auto or cpu, or install a CUDA "
+            "build of torch and the driver it needs"
+        )
+    return "cuda" if available else "cpu"
