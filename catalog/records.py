@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NewType
 
 import numpy as np
@@ -22,8 +21,6 @@ FeatureValue = str | float | tuple[str, ...] | None
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-NO_FEATURES: Mapping[str, FeatureValue] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -35,7 +32,7 @@ class Item:
     """Description, plot or caption: what the text encoder reads after the title."""
     image: str | None = None
     """A file path or a `data:` URI; None where there is no picture."""
-    features: Mapping[str, FeatureValue] = NO_FEATURES
+    features: Mapping[str, FeatureValue] = field(default_factory=lambda: NO_FEATURES)
     available: bool = True
 
 
@@ -44,7 +41,7 @@ class User:
     """One person, with whatever side features the data set declares."""
 
     user_id: UserId
-    features: Mapping[str, FeatureValue] = NO_FEATURES
+    features: Mapping[str, FeatureValue] = field(default_factory=lambda: NO_FEATURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +60,18 @@ class Interaction:
     sequence: int = 0
     fold: int = 0
     """The official test fold of a public data set that the event belongs to; 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row of a raw file that could not become a record, and why. It is kept, counted and shown."""
+
+    file: str
+    line: int
+    """Counted from 1; the line on which the row ends."""
+    column: str
+    value: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
