@@ -32,7 +32,7 @@ class Item:
     """Description, plot or caption: what the text encoder reads after the title."""
     image: str | None = None
     """A file path or a `data:` URI; None where there is no picture."""
-    features: Mapping[str, FeatureValue] = field(default_factory=lambda: NO_FEATURES)
+    features: Mapping[str, FeatureValue] = field(default_factory=dict)
     available: bool = True
 
 
@@ -41,7 +41,7 @@ class User:
     """One person, with whatever side features the data set declares."""
 
     user_id: UserId
-    features: Mapping[str, FeatureValue] = field(default_factory=lambda: NO_FEATURES)
+    features: Mapping[str, FeatureValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
