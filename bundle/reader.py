@@ -1,0 +1,230 @@
+"""Opens a bundle: verifies every byte of it, maps its arrays, starts its graphs.
+
+An object that exists works: whatever does not fit raises BundleError while opening. Serving adds to this what
+the layers above know (features, index); the reader itself knows arrays, ids and graphs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.columns import BytesColumn, load_array
+from bundle.durable import sha256
+from bundle.graph import Graph, OnnxGraph, Tensor, check_tensors
+from bundle.manifest import NAME, REQUIRED, Manifest, read_manifest
+from bundle.probes import replay
+from catalog.errors import BundleError
+from catalog.records import Floats, IdMap, Ints
+
+Int32s = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One model version, open: n items, vectors of D numbers. Arrays are read-only maps of the files."""
+
+    path: Path
+    manifest: Manifest
+    user_tower: Graph
+    item_tower: Graph
+    ranker: Graph
+    items: IdMap
+    users: IdMap
+    """Users with an id embedding; the user in row r feeds `user_row` r + 1."""
+    metadata: BytesColumn
+    """One JSON object per item, as bytes ready to be sent."""
+    available: NDArray[np.bool_]
+    tokens: Int32s
+    numeric: Floats
+    embedding_rows: Int32s
+    popularity: Floats
+    vectors: Floats
+    popular: Int32s
+    item_item_rows: Int32s
+    item_item_weights: Floats
+    categories: Mapping[str, Ints]
+    """Rows per category value, rising."""
+
+    @classmethod
+    def open(cls, path: Path, *, verify: bool = True, threads: int = 1) -> Bundle:
+        """Open a bundle folder.
+
+        Args:
+            path: `bundles/<dataset>/<version>`.
+            verify: compare every file with its hash; only a caller that has just done so may leave it out.
+            threads: intra-op threads of each graph.
+
+        Raises:
+            BundleError: anything is missing, extra, changed, of another version or of an unknown format.
+        """
+        path = Path(path)
+        manifest = read_manifest(path)
+        _check_files(path, manifest, verify)
+        _check_feature_version(path, manifest)
+        n, dim = manifest.counts.items, manifest.dims.vector
+        items = _ids(path / "items", n)
+        users = _ids(path / "users", None)
+        metadata = BytesColumn.open(path / "items", "metadata")
+        if len(metadata) != n:
+            raise BundleError(f"expected metadata of {n} items in {path}, found {len(metadata)}")
+        graphs = {name: OnnxGraph.open(path / f"{name}.onnx", threads) for name in GRAPHS}
+        bundle = cls(
+            path=path, manifest=manifest, **graphs, items=items, users=users, metadata=metadata,
+            available=load_array(path / "items/available.npy", np.bool_, (n,)),
+            tokens=load_array(path / "items/tokens.npy", np.int32, (n, None)),
+            numeric=load_array(path / "items/numeric.npy", np.float32, (n, None)),
+            embedding_rows=load_array(path / "items/embedding_rows.npy", np.int32, (n,)),
+            popularity=load_array(path / "items/popularity.npy", np.float32, (n,)),
+            vectors=load_array(path / "vectors.npy", np.float32, (n, dim)),
+            popular=load_array(path / "neighbours/popular.npy", np.int32, (None,)),
+            item_item_rows=load_array(path / "neighbours/item_item.rows.npy", np.int32, (n, None)),
+            item_item_weights=load_array(path / "neighbours/item_item.weights.npy", np.float32, (n, None)),
+            categories=_categories(path / "items/categories.json", n),
+        )  # fmt: skip
+        bundle._check_arrays()
+        bundle._check_graphs()
+        return bundle
+
+    @property
+    def version(self) -> str:
+        """The one name of everything in it."""
+        return self.manifest.version
+
+    @property
+    def graphs(self) -> dict[str, Graph]:
+        """The three networks by name."""
+        return {"user_tower": self.user_tower, "item_tower": self.item_tower, "ranker": self.ranker}
+
+    def replay_probes(self) -> dict[str, float]:
+        """Largest drift per graph; BundleError where one exceeds `probes.TOLERANCE`."""
+        return replay(self.path / "probes.npz", self.graphs)
+
+    def _check_arrays(self) -> None:
+        n = len(self.items)
+        for name, rows, lowest in [
+            ("neighbours/popular.npy", self.popular, 0),
+            ("neighbours/item_item.rows.npy", self.item_item_rows, -1),
+        ]:
+            if rows.size and (rows.min() < lowest or rows.max() >= n):
+                raise BundleError(
+                    f"expected rows {lowest} … {n - 1} in {self.path / name}, "
+                    f"found {rows.min()} … {rows.max()}; build the bundle again"
+                )
+        if not np.isfinite(self.vectors).all():
+            raise BundleError(
+                f"expected finite numbers in {self.path / 'vectors.npy'}, found NaN or infinity"
+            )
+
+    def _check_graphs(self) -> None:
+        dims = self.manifest.dims
+        tokens, numbers = self.tokens.shape[1], self.numeric.shape[1]
+        whole, real = np.int32, np.float32
+        user = {"user_row": Tensor(whole, (None,)), "user_tokens": Tensor(whole, (None, None))}
+        item = {
+            "item_row": Tensor(whole, (None,)),
+            "item_tokens": Tensor(whole, (None, tokens)),
+            "item_numeric": Tensor(real, (None, numbers)),
+        }
+        history = {
+            "history_vectors": Tensor(real, (None, dims.history, dims.vector)),
+            "history_types": Tensor(whole, (None, dims.history)),
+            "history_values": Tensor(real, (None, dims.history)),
+            "history_gaps": Tensor(whole, (None, dims.history)),
+        }
+        content = {
+            "text": Tensor(real, (None, dims.text)),
+            "image": Tensor(real, (None, dims.image)),
+            "content_mask": Tensor(real, (None, 2)),
+        }
+        pair = {
+            "user_vector": Tensor(real, (None, dims.vector)),
+            "rated_rows": Tensor(whole, (None, None)),
+            "rated_values": Tensor(real, (None, None)),
+            "item_vector": Tensor(real, (None, dims.vector)),
+            "cross": Tensor(real, (None, None)),
+        }
+        heads: dict[str, Tensor] = {head: Tensor(real, (None,)) for head in self.manifest.heads}
+        vector = Tensor(real, (None, dims.vector))
+        checks: list[tuple[str, Graph, dict[str, Tensor], dict[str, Tensor]]] = [
+            ("user_tower", self.user_tower, user | history, {"user_vector": vector}),
+            ("item_tower", self.item_tower, item | content, {"item_vector": vector}),
+            ("ranker", self.ranker, user | item | pair, heads),
+        ]
+        for name, graph, inputs, outputs in checks:
+            check_tensors(graph, self.path / f"{name}.onnx", inputs, outputs)
+
+
+GRAPHS = ("user_tower", "item_tower", "ranker")
+
+
+def _check_files(folder: Path, manifest: Manifest, verify: bool) -> None:
+    if folder.name != manifest.version and not folder.name.startswith("."):
+        raise BundleError(
+            f"expected the folder {folder} to bear the version of its manifest, found {manifest.version}; "
+            "a bundle is never renamed"
+        )
+    found: set[str] = set()
+    for place, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = Path(place, name)
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise BundleError(f"expected plain files and folders in {folder}, found {path}; remove it")
+        found |= {Path(place, name).relative_to(folder).as_posix() for name in files}
+    found.discard(NAME)
+    named = set(manifest.files)
+    if found != named or not named >= set(REQUIRED):
+        raise BundleError(
+            f"expected in {folder} exactly the files that its manifest names; missing: "
+            f"{sorted((named | set(REQUIRED)) - (found & named))}, extra: {sorted(found - named)}; "
+            "build the bundle again"
+        )
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if path.stat().st_size != entry.bytes or (verify and sha256(path) != entry.sha256):
+            raise BundleError(
+                f"expected {entry.bytes} bytes with sha256 {entry.sha256[:12]}… in {path}, found "
+                f"{path.stat().st_size} bytes or another hash; the file was changed: build the bundle again"
+            )
+
+
+def _check_feature_version(folder: Path, manifest: Manifest) -> None:
+    path = folder / "features.json"
+    try:
+        document = json.loads(path.read_bytes())
+        found = document["version"]
+    except (ValueError, KeyError, TypeError) as exc:
+        raise BundleError(f"expected a feature space with a version in {path}, found {exc!r}") from exc
+    if found != manifest.version:
+        raise BundleError(
+            f"expected features of version {manifest.version} in {path}, found {found!r}; "
+            "the bundle mixes versions: build it again"
+        )
+
+
+def _ids(folder: Path, count: int | None) -> IdMap:
+    names = BytesColumn.open(folder, "ids").strings(folder / "ids.bin")
+    if len(set(names)) != len(names) or (count is not None and len(names) != count):
+        raise BundleError(
+            f"expected {len(names) if count is None else count} different ids in {folder}, "
+            f"found {len(set(names))} different among {len(names)}; build the bundle again"
+        )
+    return IdMap.of(names)
+
+
+def _categories(path: Path, n: int) -> dict[str, Ints]:
+    try:
+        document = json.loads(path.read_bytes())
+        rows = {str(name): np.array(rows, np.int64).reshape(-1) for name, rows in document.items()}
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise BundleError(f"expected lists of rows by category in {path}, found {exc!r}") from exc
+    for name, one in rows.items():
+        if len(one) and (one.min() < 0 or one.max() >= n):
+            raise BundleError(f"expected rows below {n} in {path}, found others under {name!r}")
+    return rows

@@ -1,0 +1,216 @@
+"""Writes a bundle so that it is there whole or not at all.
+
+    with BundleWriter(folder, version) as writer:
+        writer.graph("user_tower", onnx_bytes)
+        ...
+        path = writer.seal(created=…, dataset=…, …)
+
+Files go into a hidden folder beside the versions; `seal` hashes and syncs them, writes the manifest last
+and renames the folder. Killed before the rename, nothing of the name exists; left without `seal`, the folder
+is removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import JsonValue
+
+from bundle.columns import write_bytes_column
+from bundle.durable import sha256, sync
+from bundle.manifest import (
+    NAME,
+    REQUIRED,
+    VERSION_PATTERN,
+    Counts,
+    Dims,
+    Encoders,
+    FileEntry,
+    Head,
+    IndexInfo,
+    Manifest,
+    RankBy,
+)  # fmt: skip
+from bundle.probes import Probe, write_probes
+from catalog.errors import BundleError
+from catalog.records import Floats, Ints, Item
+from catalog.schema import DatasetSchema
+
+GraphName = Literal["user_tower", "item_tower", "ranker"]
+STALE = 86_400.0
+"""Seconds after which an unfinished folder is taken for a killed writer's and removed."""
+
+
+def new_version(now: datetime | None = None) -> str:
+    """A fresh version name, `YYYYMMDD-HHMMSS-xxxxxx`; names sort by time."""
+    return (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+
+
+class BundleWriter:
+    """Collects the files of one version and seals them."""
+
+    def __init__(self, folder: Path, version: str) -> None:
+        """Prepare to write `folder/version`; `folder` holds all versions of one data set."""
+        if not re.match(VERSION_PATTERN, version):
+            raise BundleError(f"expected a version like {new_version()}, found {version!r}")
+        self.target = folder / version
+        self.version = version
+        self._folder = folder / f".writing-{version}-{os.getpid()}"
+        self._items: int | None = None
+
+    def __enter__(self) -> Self:
+        if self.target.exists():
+            raise BundleError(f"{self.target} exists, and a bundle is never changed; write a new version")
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        for left in self.target.parent.glob(".writing-*"):
+            if time.time() - left.stat().st_mtime > STALE:
+                shutil.rmtree(left, ignore_errors=True)
+        self._folder.mkdir()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def path(self, name: str) -> Path:
+        """Where to write a file of the bundle oneself: `space.save(writer.path("features.json"))`."""
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def graph(self, name: GraphName, onnx: bytes) -> None:
+        """Add one exported network, serialised."""
+        self.path(f"{name}.onnx").write_bytes(onnx)
+
+    def items(
+        self,
+        items: Sequence[Item],
+        schema: DatasetSchema,
+        *,
+        tokens: np.ndarray[Any, Any],
+        numeric: np.ndarray[Any, Any],
+        embedding_rows: np.ndarray[Any, Any],
+        popularity: np.ndarray[Any, Any],
+    ) -> None:
+        """Add the catalogue in row order.
+
+        Args:
+            items: n records; ids, metadata, availability and categories are taken from them.
+            schema: names the feature that `category=` filters by.
+            tokens: `[n, Pi]`; numeric: `[n, K]`, as `FeatureSpace.item_inputs` makes them.
+            embedding_rows: `[n]` row of the id embedding, 0 for untrained items.
+            popularity: `[n]` events in training.
+        """
+        self._items = len(items)
+        folder = self.path("items/ids.bin").parent
+        write_bytes_column(folder, "ids", (item.item_id.encode() for item in items))
+        write_bytes_column(folder, "metadata", (metadata(item) for item in items))
+        self._array("items/available.npy", np.array([item.available for item in items], bool), np.bool_, 1)
+        self._array("items/tokens.npy", tokens, np.int32, 2)
+        self._array("items/numeric.npy", numeric, np.float32, 2)
+        self._array("items/embedding_rows.npy", embedding_rows, np.int32, 1)
+        self._array("items/popularity.npy", popularity, np.float32, 1)
+        text = json.dumps(categories(items, schema.category), ensure_ascii=False, separators=(",", ":"))
+        self.path("items/categories.json").write_text(text, "utf-8")
+
+    def users(self, ids: Sequence[str]) -> None:
+        """Add the ids of users that have an id embedding; the user in row r feeds `user_row` r + 1."""
+        write_bytes_column(self.path("users/ids.bin").parent, "ids", (name.encode() for name in ids))
+
+    def vectors(self, vectors: Floats) -> None:
+        """Add the item vectors `[n, D]`, rows as in `items`."""
+        self._array("vectors.npy", vectors, np.float32, 2)
+
+    def neighbours(self, popular: Ints, item_item_rows: Ints, item_item_weights: Floats) -> None:
+        """Add candidate sources: popular rows best first, co-visited rows and weights `[n, M]`, -1 padded."""
+        np.save(self.path("neighbours/popular.npy"), np.asarray(popular, np.int32), allow_pickle=False)
+        self._array("neighbours/item_item.rows.npy", item_item_rows, np.int32, 2)
+        self._array("neighbours/item_item.weights.npy", item_item_weights, np.float32, 2)
+
+    def probes(self, probes: Mapping[str, Probe]) -> None:
+        """Add what the training framework answered, one probe per graph."""
+        write_probes(self.path("probes.npz"), probes)
+
+    def seal(
+        self,
+        *,
+        dataset: str,
+        schema: DatasetSchema,
+        dims: Dims,
+        counts: Counts,
+        heads: Sequence[Head],
+        rank_by: RankBy,
+        index: IndexInfo,
+        rating_range: tuple[float, float] | None = None,
+        encoders: Encoders | None = None,
+        metrics: Mapping[str, JsonValue] | None = None,
+        training: Mapping[str, JsonValue] | None = None,
+    ) -> Path:
+        """Hash and sync everything, write the manifest, rename; returns the bundle's final folder.
+
+        Raises:
+            BundleError: a required file was never added; nothing is left behind.
+        """
+        found = sorted(path for path in self._folder.rglob("*") if path.is_file())
+        files = {path.relative_to(self._folder).as_posix(): path for path in found}
+        missing = sorted(set(REQUIRED) - set(files))
+        if missing:
+            raise BundleError(
+                f"expected {missing} before sealing {self.target}; add them to the writer first"
+            )
+        manifest = Manifest(
+            version=self.version, created=datetime.now(UTC).replace(microsecond=0), dataset=dataset,
+            schema=schema, dims=dims, encoders=encoders or Encoders(), counts=counts,
+            heads=tuple(heads), rank_by=rank_by, rating_range=rating_range, index=index,
+            metrics=dict(metrics or {}), training=dict(training or {}),
+            files={n: FileEntry(sha256=sha256(p), bytes=p.stat().st_size) for n, p in files.items()},
+        )  # fmt: skip
+        for path in found:
+            sync(path)
+        (self._folder / NAME).write_bytes(manifest.to_json())
+        sync(self._folder / NAME)
+        for folder in {path.parent for path in found}:
+            sync(folder)
+        sync(self._folder)
+        self._folder.rename(self.target)
+        sync(self.target.parent)
+        return self.target
+
+    def _array(self, name: str, array: np.ndarray[Any, Any], dtype: Any, axes: int) -> None:
+        if array.ndim != axes or (self._items is not None and len(array) != self._items):
+            raise BundleError(
+                f"expected {axes} axes and {self._items} rows for {name}, found shape {list(array.shape)}"
+            )
+        np.save(self.path(name), np.ascontiguousarray(array, dtype), allow_pickle=False)
+
+
+def metadata(item: Item) -> bytes:
+    """What an answer shows of an item, serialised once: title, whether it has a picture, features."""
+    shown: dict[str, object] = {"title": item.title, "image": item.image is not None}
+    for name, value in item.features.items():
+        shown.setdefault(name, None if isinstance(value, float) and not isfinite(value) else value)
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def categories(items: Sequence[Item], feature: str | None) -> dict[str, list[int]]:
+    """Rows per category value, rising; empty where the data set declares no category."""
+    rows: dict[str, list[int]] = {}
+    if feature is not None:
+        for row, item in enumerate(items):
+            value = item.features.get(feature)
+            for member in value if isinstance(value, tuple) else () if value is None else (str(value),):
+                rows.setdefault(member, []).append(row)
+    return rows

@@ -1,0 +1,75 @@
+"""What a vector index promises, whatever finds the neighbours."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.errors import DataError
+from catalog.records import Candidates, Floats, Ints
+
+Mask = NDArray[np.bool_]
+
+
+class VectorIndex(Protocol):
+    """Inner-product search over n item vectors of D numbers."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, D)."""
+
+    def search(self, queries: Floats, k: int, allowed: Mask | None = None) -> list[Candidates]:
+        """The k best rows of each query among those allowed.
+
+        Best first, equal scores by row; never padded: fewer than k come back where fewer are allowed. Which
+        of several equal rows make the cut is the index's own affair.
+
+        Args:
+            queries: `[B, D]` finite float32.
+            k: at least 0; more than n means all.
+            allowed: `[n]`, or None for all rows.
+
+        Raises:
+            DataError: a shape does not fit or a query is not finite.
+        """
+
+
+def check_search(shape: tuple[int, int], queries: Floats, k: int, allowed: Mask | None) -> Floats:
+    """Queries as FAISS wants them (float32, contiguous), or DataError: see `VectorIndex.search`."""
+    n, dim = shape
+    queries = np.ascontiguousarray(queries, np.float32)
+    if queries.ndim != 2 or queries.shape[1] != dim or not np.isfinite(queries).all():
+        raise DataError(
+            f"expected finite queries [any, {dim}] for the index, found {list(queries.shape)} with "
+            f"{int((~np.isfinite(queries)).sum())} numbers not finite; use the towers it was built with"
+        )
+    if k < 0:
+        raise DataError(f"expected k of at least 0, found {k}")
+    if allowed is not None and (allowed.dtype != np.bool_ or allowed.shape != (n,)):
+        raise DataError(f"expected a mask bool [{n}], found {allowed.dtype} {list(allowed.shape)}")
+    return queries
+
+
+def check_vectors(vectors: Floats) -> Floats:
+    """Vectors to index, `[n, D]` with D of at least 1, finite; DataError otherwise."""
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    if vectors.ndim != 2 or vectors.shape[1] < 1 or not np.isfinite(vectors).all():
+        raise DataError(
+            f"expected finite vectors [n, D] to index, found {list(vectors.shape)} with "
+            f"{int((~np.isfinite(vectors)).sum())} numbers that are not finite"
+        )
+    return vectors
+
+
+def best(rows: Ints | None, scores: Floats, k: int) -> Candidates:
+    """The k best of some scored rows in the promised order; rows None means 0 … n-1."""
+    if k < len(scores):
+        chosen = np.argpartition(scores, len(scores) - k)[len(scores) - k :] if k else np.zeros(0, np.int64)
+        scores = scores[chosen]
+        rows = chosen if rows is None else rows[chosen]
+    elif rows is None:
+        rows = np.arange(len(scores))
+    order = np.lexsort((rows, -scores))
+    return Candidates(rows[order].astype(np.int64, copy=False), scores[order].astype(np.float32, copy=False))
