@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from catalog.records import IdMap, Interaction, InteractionLog, Item, User
+from catalog.records import BadRow, IdMap, Interaction, InteractionLog, Item, User
 from catalog.schema import DatasetSchema
 
 
@@ -51,6 +51,12 @@ class CatalogStore(Protocol):
 
     def put_interactions(self, interactions: Sequence[Interaction]) -> Written:
         """Insert what is not there yet; the identity is `event_id`, else (user, item, type, time, value)."""
+
+    def put_quarantined(self, rows: Sequence[BadRow]) -> Written:
+        """Keep rows that could not be read; the same row of the same file is kept once."""
+
+    def quarantined(self) -> Iterator[BadRow]:
+        """All rows kept aside, in order of file and line."""
 
     def items(self) -> Iterator[Item]:
         """All items in order of id."""

@@ -1,0 +1,110 @@
+"""The catalogue in MongoDB, for serving: one user at a time, asynchronous, lean.
+
+`recent` is on the path of every recommendation. It is one command that walks the (u, s, n) index
+backwards and returns in a single batch: no cursor object, no second round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import pymongo
+from pymongo.errors import BulkWriteError
+
+from catalog import documents
+from catalog.documents import EVENT_FIELDS, Document
+from catalog.mongo import DURABLE, SELECTION_TIMEOUT_MS, client_options, duplicates_only, store_errors
+from catalog.records import Interaction, User
+from catalog.store import Written
+
+LARGEST_BATCH = 10_000
+"""Documents that surely fit into one answer of 16 MiB; more are read with a cursor."""
+LATEST_FIRST = {"s": -1, "n": -1}
+
+
+class MongoLiveStore:
+    """`catalog.store.LiveStore` on one MongoDB database."""
+
+    def __init__(self, client: pymongo.AsyncMongoClient[Document], database: str) -> None:
+        self.client = client
+        self.database = client.get_database(database, write_concern=DURABLE)
+
+    @classmethod
+    def open(cls, uri: str, database: str, selection_timeout_ms: int = SELECTION_TIMEOUT_MS) -> Self:
+        """A store that connects with its first question; indexes are made by `MongoStore.open` at import."""
+        with store_errors(f"opening database {database}"):
+            client: pymongo.AsyncMongoClient[Document] = pymongo.AsyncMongoClient(
+                uri, **client_options(selection_timeout_ms)
+            )
+        return cls(client, database)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.client.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def user(self, user_id: str) -> User | None:
+        """The user's record, or None for somebody unknown."""
+        with store_errors("reading a user"):
+            rows = await self._find("users", {"_id": user_id}, {"_id": 1, "features": 1}, 1)
+        return documents.document_to_user(rows[0]) if rows else None
+
+    async def recent(
+        self, user_id: str, limit: int, before: float | None = None, since: float | None = None
+    ) -> list[Interaction]:
+        """The user's latest `limit` events, oldest first, strictly before / not before the given times."""
+        if limit <= 0:
+            return []
+        query: Document = {"u": user_id}
+        times = {}
+        if before is not None:
+            times["$lt"] = float(before)
+        if since is not None:
+            times["$gte"] = float(since)
+        if times:
+            query["s"] = times
+        with store_errors("reading a history"):
+            rows = await self._find("interactions", query, EVENT_FIELDS, limit, LATEST_FIRST)
+        rows.reverse()
+        return [documents.document_to_event(row) for row in rows]
+
+    async def append(self, interactions: Iterable[Interaction]) -> Written:
+        """Durably add events: returns once they are journaled and majority-committed."""
+        rows = [documents.event_to_document(event) for event in interactions]
+        if not rows:
+            return Written(0, 0, 0)
+        unchanged = 0
+        with store_errors("writing interactions"):
+            try:
+                await self.database["interactions"].insert_many(rows, ordered=False)
+            except BulkWriteError as error:
+                unchanged = duplicates_only(error)
+        return Written(len(rows) - unchanged, 0, unchanged)
+
+    async def ping(self) -> None:
+        """Return if the store answers; raise StoreError if not."""
+        with store_errors("asking MongoDB for a sign of life"):
+            await self.client.admin.command("ping")
+
+    async def _find(
+        self, collection: str, query: Document, fields: Document, limit: int, sort: Document | None = None
+    ) -> list[dict[str, Any]]:
+        """At most `limit` documents, in one round trip where they surely fit."""
+        command: Document = {
+            "find": collection, "filter": query, "projection": fields,
+            "limit": limit, "batchSize": limit, "singleBatch": True,
+        }  # fmt: skip
+        if sort is not None:
+            command["sort"] = sort
+        if limit > LARGEST_BATCH:
+            cursor = self.database[collection].find(query, fields).limit(limit)
+            return await (cursor.sort(list(sort.items())) if sort else cursor).to_list()
+        answer = await self.database.command(command)
+        rows: list[dict[str, Any]] = answer["cursor"]["firstBatch"]
+        return rows
