@@ -1,0 +1,28 @@
+"""How long work tells of its progress. The jobs count; the CLI draws."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Told what begins, how much there is of it, and what has been done."""
+
+    def start(self, label: str, total: int | None) -> None:
+        """A stretch of work begins; `total` is its size in rows, or None where nobody knows."""
+
+    def advance(self, count: int) -> None:
+        """So many more rows are done."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def start(self, label: str, total: int | None) -> None:
+        """Say nothing."""
+
+    def advance(self, count: int) -> None:
+        """Say nothing."""
+
+
+SILENT = Silent()
