@@ -10,7 +10,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def choose_device(device: str) -> str:
-    """`cpu` or `cuda`: auto takes CUDA where torch sees a usable device; asking for it in vain is an error."""
+    """`cpu` or `cuda`: auto takes CUDA where torch sees a usable device; asking in vain is an error."""
     if device not in DEVICES:
         raise ConfigError(f"device is one of {', '.join(DEVICES)}, not {device!r}")
     if device == "cpu":
@@ -22,7 +22,7 @@ def choose_device(device: str) -> str:
         available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise ConfigError(
-            "device = cuda, but torch sees no CUDA device on this machine: use auto or cpu, or install a CUDA "
-            "build of torch and the driver it needs"
+            "device = cuda, but torch sees no CUDA device on this machine: use auto or cpu, or "
+            "install a CUDA build of torch and the driver it needs"
         )
     return "cuda" if available else "cpu"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from catalog.errors import ConfigError
 from catalog.records import Floats
@@ -65,7 +65,7 @@ class Preprocess:
         left, top = round((width - self.size) / 2), round((height - self.size) / 2)
         window = resized.crop((left, top, left + self.size, top + self.size))
         pixels = np.asarray(window, np.float32) / np.float32(255)
-        normal = (pixels - np.float32(self.mean)) / np.float32(self.std)
+        normal = (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
         return np.ascontiguousarray(normal.transpose(2, 0, 1))
 
 
@@ -86,7 +86,7 @@ def decode(data: bytes) -> Image.Image:
                 return _rgb(_upright(picture))
     except UnreadableError:
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise UnreadableError(f"is not a picture of a kind that is read ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError as error:
         raise UnreadableError(f"is too large to decode: {error}") from error
@@ -115,12 +115,12 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    wide = np.nan_to_num(values.astype(np.float32))
+    wide: Floats = np.nan_to_num(values.astype(np.float32))
     if np.issubdtype(values.dtype, np.floating):
         low, high = float(wide.min()), float(wide.max())
-        wide = (wide - low) * (255 / (high - low) if high > low else 0)
+        wide = (wide - np.float32(low)) * np.float32(255 / (high - low) if high > low else 0)
     elif wide.max(initial=0) > 255:
-        wide = wide / 257  # 65535 is white
+        wide = wide / np.float32(257)  # 65535 is white
     return np.rint(np.clip(wide, 0, 255)).astype(np.uint8)
 
 

@@ -152,4 +152,5 @@ def _word_start(text: str, offsets: Sequence[tuple[int, int]], begin: int, at: i
 def unit(vectors: Floats) -> Floats:
     """Rows scaled to length 1; rows of zeros stay so."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    scaled: Floats = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    return scaled

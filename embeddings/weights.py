@@ -131,9 +131,7 @@ def image_weights(model: str, repository: str | None, data: Path | str | None) -
         def deliver(local: bool, endpoint: str) -> str:
             from huggingface_hub import hf_hub_download
 
-            return hf_hub_download(
-                repository, "model.safetensors", local_files_only=local, endpoint=endpoint
-            )
+            return hf_hub_download(repository, "model.safetensors", local_files_only=local, endpoint=endpoint)
 
         found = _from_hub(repository, "model.safetensors", deliver, tried, Path.is_file)
     place = f"put {model}.safetensors into vit-weights/ of the data folder"
@@ -143,7 +141,7 @@ def image_weights(model: str, repository: str | None, data: Path | str | None) -
 def _nowhere(model: str, tried: Sequence[str], remedy: str) -> Weights:
     remedies = [remedy, "name a weights file or a local-dir: folder", "or let this machine reach the hub"]
     raise NotReadyError(
-        f"no weights for {model}: tried {'; '.join(tried)}. To mend it: {', '.join(r for r in remedies if r)}."
+        f"no weights for {model}: tried {'; '.join(tried)}. To mend it: {', '.join(filter(None, remedies))}."
     )
 
 
