@@ -214,7 +214,7 @@ class FeatureSpace:
         return tokens, numeric
 
     def user_inputs(self, user: User | None, user_row: int) -> dict[str, Int32s]:
-        """`user_row [1]` (0 = no id embedding) and `user_tokens [1, user_slots]`; unknown users are all-unknown."""
+        """`user_row [1]` (0 = no id embedding) and `user_tokens [1, user_slots]`, unknown for a stranger."""
         features = user.features if user else {}
         tokens = _tokens(self.users, features, self.user_slots)[None, :]
         return {"user_row": np.array([user_row], np.int32), "user_tokens": tokens}
@@ -250,7 +250,8 @@ class FeatureSpace:
             if bounds:
                 middle[code], half[code] = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 2
         scaled = (values - middle[types]) / half[types]
-        return np.clip(np.nan_to_num(scaled), -1.0, 1.0).astype(np.float32)
+        bounded: Floats = np.clip(np.nan_to_num(scaled), -1.0, 1.0).astype(np.float32)
+        return bounded
 
     def rated_inputs(self, history: History, embedding_rows: Int32s) -> dict[str, NDArray[Any]]:
         """The last events that carry a value: `rated_rows [1, rated]` (0 = padding) and `rated_values`."""
@@ -265,9 +266,10 @@ class FeatureSpace:
     def cross(self, found: Candidates, history: History, items: ItemColumns) -> Floats:
         """What relates one user's recent behaviour to each candidate: `[n, len(CROSS)]`, see CROSS.
 
-        similarity: the two towers' inner product, as retrieved. covisitation: what the recent items' neighbours
-        say, the latest loudest. affinity, liked_affinity: how often the candidate's tokens occur among the recent
-        items, all of them or weighted by how they were valued. popularity, activity: log counts.
+        similarity: the two towers' inner product, as retrieved. covisitation: what the recent items'
+        neighbours say, the latest loudest. affinity, liked_affinity: how often the candidate's tokens occur
+        among the recent items, all of them or weighted by how they were valued. popularity and
+        activity are log counts.
         """
         out = np.zeros((len(found), len(CROSS)), np.float32)
         out[:, 0] = found.scores

@@ -1,0 +1,85 @@
+"""The ranking model: a head that predicts the rating and one that puts candidates in order.
+
+The heads share inputs and a graph, not weights: they learn from different examples (all ratings of the
+training data; what retrieval returned for held-out events) and each stops when its own validation says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from towers.frameworks import tf, tfrs
+from towers.loss import ListSoftmax, SquaredError
+from towers.order import OrderHead
+from towers.rating import RatingHead
+
+
+@dataclass(frozen=True, slots=True)
+class RankerConfig:
+    """What the ranker looks like."""
+
+    rating_factors: int = 32
+    rating_reg: float = 0.05
+    order_factors: int = 8
+    order_crosses: int = 2
+    order_hidden: int = 64
+
+
+class RatingModel(tfrs.Model):
+    """The rating head and its loss: squared error and a penalty on the factors that were used."""
+
+    def __init__(self, head: RatingHead, reg: float) -> None:
+        super().__init__()
+        self.head, self.reg = head, reg
+        self._loss = SquaredError()
+        self._predict = tf.function(lambda inputs: head(inputs)[0], reduce_retracing=True)
+
+    def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Loss of a batch: the inputs of `ranker.onnx` with n rows on both sides, and `value [n]`."""
+        predicted, penalty = self.head(inputs)
+        loss = self._loss(inputs["value"], predicted)
+        return loss + self.reg * tf.reduce_mean(penalty) if training else loss
+
+    def predict_values(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Predictions `[n]` within the declared range."""
+        return tf.clip_by_value(self._predict(inputs), self.head.low, self.head.high)
+
+
+class OrderModel(tfrs.Model):
+    """The order head and its loss: softmax over each list of candidates."""
+
+    def __init__(self, head: OrderHead) -> None:
+        super().__init__()
+        self.head = head
+        self._loss = ListSoftmax()
+        self._scores = tf.function(self.score_lists, reduce_retracing=True)
+
+    def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Loss of lists: candidates' inputs `[batch, list, …]`, the user's `[batch, …]`, and `chosen [batch]`."""
+        return self._loss(inputs["chosen"], self.score_lists(inputs))
+
+    def score_lists(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Scores `[batch, list]`."""
+        shape = tf.shape(inputs["cross"])
+        flat = {
+            name: tf.reshape(inputs[name], (shape[0] * shape[1], inputs[name].shape[-1]))
+            for name in ("cross", "item_tokens", "item_numeric")
+        }
+        flat["user_tokens"] = tf.repeat(inputs["user_tokens"], shape[1], axis=0)
+        return tf.reshape(self.head(flat), (shape[0], shape[1]))
+
+
+class Ranker(tf.Module):
+    """Both heads as they are exported: one candidate per row, one user for all of them."""
+
+    def __init__(self, order: OrderHead, rating: RatingHead | None) -> None:
+        super().__init__()
+        self.order, self.rating = order, rating
+
+    def __call__(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """`score [n]` and, with a rating head, `rating [n]` within the declared range."""
+        outputs = {"score": self.order(inputs)}
+        if self.rating:
+            predicted, _ = self.rating(inputs)
+            outputs["rating"] = tf.clip_by_value(predicted, self.rating.low, self.rating.high)
+        return outputs

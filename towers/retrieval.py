@@ -1,0 +1,117 @@
+"""The retrieval model: both towers and the loss that pulls a user's next item towards the user.
+
+Every prefix of a history is an example: the user tower is causal, so one pass over a window of events asks for
+the next item at each of them. It knows nothing of files, stores or epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.records import Floats
+from towers.frameworks import tf, tfrs
+from towers.item_tower import ItemSizes, ItemTower
+from towers.loss import InBatchSoftmax
+from towers.user_tower import UserSizes, UserTower
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TowerConfig:
+    """What the towers look like."""
+
+    embedding_size: int = 64
+    blocks: int = 2
+    heads: int = 2
+    dropout: float = 0.2
+    item_id_dropout: float = 0.1
+    """Share of items that a training step sees without their id, as a new item is seen in serving."""
+    user_id_dropout: float = 0.5
+    temperature: float = 1.0
+
+
+class RetrievalModel(tfrs.Model):
+    """User tower, item tower, in-batch softmax."""
+
+    def __init__(
+        self,
+        config: TowerConfig,
+        item_sizes: ItemSizes,
+        user_sizes: UserSizes,
+        catalogue: Arrays,
+        probability: Floats,
+    ) -> None:
+        """Build both towers.
+
+        Args:
+            config: sizes and dropout.
+            item_sizes: of the item tower's inputs.
+            user_sizes: of the user tower's inputs.
+            catalogue: the item tower's inputs for all items, `[items, …]` each.
+            probability: `[items]` share of the training examples whose target is the item.
+        """
+        super().__init__()
+        self.config = config
+        self.item_tower = ItemTower(item_sizes, config.embedding_size, config.item_id_dropout, config.dropout)
+        self.user_tower = UserTower(
+            user_sizes,
+            config.embedding_size,
+            config.blocks,
+            config.heads,
+            config.user_id_dropout,
+            config.dropout,
+        )
+        self._catalogue = {name: tf.constant(array) for name, array in catalogue.items()}
+        self._probability = tf.constant(probability, tf.float32)
+        self._loss = InBatchSoftmax(config.temperature)
+        self._vectors = tf.function(self.item_tower, reduce_retracing=True)
+        self._last = tf.function(self.user_tower.last, reduce_retracing=True)
+
+    def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Loss of a batch of windows, see `training.windows.Windows.batch`."""
+        history, targets = inputs["history_rows"], inputs["target_rows"]
+        shape = tf.shape(history)
+        asked = targets >= 0
+        wanted = tf.boolean_mask(targets, asked)
+        # Each item of the batch goes through its tower once, however often it occurs.
+        rows, position = tf.unique(tf.concat([tf.reshape(history, [-1]), wanted], axis=0))
+        vectors = self.item_tower(self.item_inputs(rows), training=training)
+        each = tf.gather(vectors, position)
+        events = shape[0] * shape[1]
+        present = tf.cast(inputs["history_types"] > 0, tf.float32)[..., None]
+        size = self.config.embedding_size
+        states = self.user_tower(
+            {**inputs, "history_vectors": tf.reshape(each[:events], (shape[0], shape[1], size)) * present},
+            training=training,
+        )
+        return self._loss(
+            tf.boolean_mask(states, asked),
+            each[events:],
+            wanted,
+            tf.gather(self._probability, wanted),
+            tf.boolean_mask(inputs["target_weights"], asked),
+        )
+
+    def item_inputs(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The item tower's inputs for some items."""
+        return {name: tf.gather(column, rows) for name, column in self._catalogue.items()}
+
+    def item_vectors(self, chunk: int = 8192) -> Floats:
+        """Vectors `[items, embedding_size]` of the whole catalogue."""
+        count = len(self._catalogue["item_row"])
+        parts = [
+            self._vectors(self.item_inputs(tf.range(at, min(at + chunk, count)))).numpy()
+            for at in range(0, count, chunk)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, self.config.embedding_size), np.float32)
+
+    def user_vectors(self, inputs: Arrays) -> Floats:
+        """Served vectors `[batch, embedding_size]` from the inputs of `user_tower.onnx`."""
+        vectors: Floats = self._last({name: tf.constant(array) for name, array in inputs.items()}).numpy()
+        return vectors
