@@ -1,0 +1,53 @@
+"""The promises of the layout: who may import whom, what stays empty, how long a file may be."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("catalog", "bundle", "embeddings", "towers", "index", "serving", "training", "towerbridge")
+
+
+def sources(folder):
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def test_the_layers_hold():
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-logo"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_one_file_imports_one_file(package):
+    filled = [str(path) for path in sources(package) if path.name == "__init__.py" and path.stat().st_size]
+    assert filled == ([str(ROOT / "towerbridge/__init__.py")] if package == "towerbridge" else [])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_files_hold_one_idea(package):
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources(package)}
+    assert {name: lines for name, lines in lengths.items() if lines > 400} == {}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_there_are_no_grab_bags(package):
+    assert [path for path in sources(package) if path.stem in {"utils", "util", "helpers", "common"}] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_tests_mirror_the_folders(package):
+    assert list((ROOT / "tests" / package).glob("test_*.py")), f"tests/{package} has no tests"
+
+
+def test_no_file_names_a_place_of_one_machine():
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in (*PACKAGES, "tests", "scripts", ".ci", "docs")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".sh", ".md", ".toml", ""} and path.is_file() and path != Path(__file__)
+        if any(place in path.read_text(errors="replace") for place in ("/home/", "/wo" + "rk/", "/tmp/scr"))
+    ]
+    assert found == []

@@ -1,0 +1,5 @@
+"""`python -m towerbridge` is `towerbridge`."""
+
+from towerbridge.cli import main
+
+main()

@@ -1,0 +1,153 @@
+"""`towerbridge embed`, `train`, `build` and `evaluate`: from the catalogue to a measured bundle."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from towerbridge.options import (
+    DatasetOption,
+    DataOption,
+    DeviceOption,
+    EpochsOption,
+    JsonOption,
+    SeedOption,
+    settings,
+)
+
+
+class Protocol(StrEnum):
+    """What to measure; docs and `--json` call them with an underscore."""
+
+    rating = "rating"
+    next_item = "next-item"
+    all = "all"
+
+
+RunOption = Annotated[
+    Path | None, typer.Option("--run", metavar="DIR", help="folder of a training run; else the latest")
+]
+
+
+def embed(
+    ctx: typer.Context,
+    dataset: DatasetOption = None,
+    data: DataOption = None,
+    device: DeviceOption = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="items encoded at once")
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option(help="try again what could not be encoded before")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn texts and pictures into vectors; what was encoded before is not encoded again."""
+    from towerbridge import stages
+    from towerbridge.output import duration, note, print_json, table
+    from towerbridge.progress import progress
+    from towerbridge.workspace import Workspace
+
+    workspace = Workspace(
+        settings(ctx, dataset=dataset, data=data, device=device, encoders__batch_size=batch_size)
+    )
+    with workspace.stores() as (store, embeddings), progress() as bars:
+        found = stages.embed(workspace, store, embeddings, bars, retry_failed)
+    if as_json:
+        print_json({"dataset": workspace.dataset, "modalities": stages.embedded_as_json(found)})
+        return
+    head = ("modality", "encoder", "encoded", "as before", "without", "failed", "time")
+    rows: list[tuple[object, ...]] = []
+    for modality, (encoder, report) in found.items():
+        if report is None:
+            rows.append((modality, "none: masked", None, None, None, None, None))
+            continue
+        failed = report.failures + report.known_failures
+        rows.append(
+            (
+                modality,
+                encoder,
+                report.encoded,
+                report.reused,
+                report.without_content,
+                failed,
+                duration(report.seconds),
+            )
+        )
+        for item_id, reason in report.failed[:5]:
+            note(f"no {modality} vector for item {item_id!r}: {reason}")
+    table(head, rows)
+
+
+def train(
+    ctx: typer.Context,
+    dataset: DatasetOption = None,
+    device: DeviceOption = None,
+    epochs: EpochsOption = None,
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit the towers and the ranker on everything in the catalogue."""
+    from towerbridge import stages
+    from towerbridge.output import print_json
+    from towerbridge.progress import progress
+    from towerbridge.workspace import Workspace
+
+    workspace = Workspace(
+        settings(ctx, dataset=dataset, device=device, train__epochs=epochs, train__seed=seed)
+    )
+    with workspace.stores() as (store, embeddings), progress() as bars:
+        run = stages.train(workspace, store, embeddings, bars)
+    if as_json:
+        print_json({"dataset": workspace.dataset, "run": str(run.folder)})
+    else:
+        print(f"trained on {workspace.dataset}: {run.folder}; `towerbridge build` makes a bundle of it")
+
+
+def build(
+    ctx: typer.Context,
+    dataset: DatasetOption = None,
+    run: RunOption = None,
+    promote: Annotated[bool, typer.Option(help="make it the version that serves")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Seal a training run into a bundle that serving can open."""
+    from towerbridge import stages
+    from towerbridge.output import print_json
+    from towerbridge.progress import progress
+    from towerbridge.workspace import Workspace
+
+    workspace = Workspace(settings(ctx, dataset=dataset))
+    with progress() as bars:
+        path = stages.build(workspace, run, bars, promote)
+    if as_json:
+        print_json(
+            {"dataset": workspace.dataset, "version": path.name, "path": str(path), "current": promote}
+        )
+    else:
+        print(f"built {path}" + (f"; it serves {workspace.dataset} now" if promote else ""))
+
+
+def evaluate(
+    ctx: typer.Context,
+    dataset: DatasetOption = None,
+    protocol: Annotated[Protocol, typer.Option("--protocol", help="what to measure")] = Protocol.all,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the serving version through the serving pipeline, beside the most popular items."""
+    from towerbridge import stages
+    from towerbridge.output import print_json, table
+    from towerbridge.progress import progress
+    from towerbridge.workspace import Workspace
+
+    workspace = Workspace(settings(ctx, dataset=dataset, device=device))
+    with workspace.stores() as (store, embeddings), progress() as bars:
+        report = stages.evaluate(workspace, store, embeddings, protocol.value, bars)
+    if as_json:
+        print_json(report)
+        return
+    print(f"{report['dataset']}, model {report['model_version']}")
+    for head, rows in stages.figures(report):
+        table(head, rows)

@@ -1,0 +1,209 @@
+"""One file of settings, `towerbridge.toml`, with an environment variable for every key.
+
+What a flag says wins over the environment, which wins over the file, which wins over the default. The key
+`port` of section `serve` is `TOWERBRIDGE_SERVE_PORT`; a key outside the sections, `data`, is
+`TOWERBRIDGE_DATA`. An unknown key in the file is an error, because it is a typo; an unknown variable is not,
+because orchestrators invent some (Kubernetes sets `TOWERBRIDGE_PORT` beside a service called towerbridge).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from catalog.errors import ConfigError
+
+FILE = "towerbridge.toml"
+PREFIX = "TOWERBRIDGE_"
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class Section(BaseModel):
+    """Base of the sections: closed to unknown keys, and never changed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MongoDB(Section):
+    """Where the catalogue and the events live."""
+
+    uri: str | None = Field(
+        default=None, description="address of a MongoDB; without one, a mongod is started on loopback under `home`"
+    )
+
+
+class Simulated(Section):
+    """The generated data set `simulated`."""
+
+    items: int = Field(default=2_000, ge=1, description="items with drawn pictures and written descriptions")
+    users: int = Field(default=1_000, ge=1, description="users of known taste")
+    events: int = Field(default=60_000, ge=1, description="time-stamped events")
+    seed: int = Field(default=0, ge=0, description="the same seed generates the same data")
+
+
+class Encoders(Section):
+    """What turns the content of items into vectors."""
+
+    text: str = Field(
+        default="all-MiniLM-L6-v2",
+        description="a sentence-transformers name or folder, `hashing` (no weights), or `none`",
+    )
+    image: str = Field(
+        default="vit_tiny_patch16_224.augreg_in21k_ft_in1k",
+        description="a timm name or .safetensors file, `hashing` (no weights), or `none`",
+    )
+    batch_size: int = Field(default=64, ge=1, le=4096, description="items encoded at once")
+
+
+class Train(Section):
+    """What the towers and the ranker learn with."""
+
+    epochs: int | None = Field(
+        default=None, ge=1, description="passes over the events; the default is the model's own"
+    )
+    batch_size: int | None = Field(default=None, ge=1, description="examples a step")
+    learning_rate: float | None = Field(default=None, gt=0)
+    embedding_size: int | None = Field(default=None, ge=4, le=1024, description="length of user and item vectors")
+    seed: int = Field(default=0, ge=0, description="the same seed on the same machine trains the same model")
+
+
+class Serve(Section):
+    """The HTTP service."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8000, ge=1, le=65535)
+    workers: int = Field(default=1, ge=1, le=64, description="processes that answer")
+
+
+class Config(Section):
+    """Every setting of Towerbridge."""
+
+    dataset: str = Field(default="simulated", description="name of a data set, or path of a dataset.toml")
+    data: Path | None = Field(default=None, description="folder that holds data sets by name; else they are fetched")
+    home: Path = Field(default=Path(".towerbridge"), description="folder of the database, runs and bundles")
+    device: Device = Field(default="auto", description="where encoders and towers compute: auto, cpu or cuda")
+    mongodb: MongoDB = MongoDB()
+    simulated: Simulated = Simulated()
+    encoders: Encoders = Encoders()
+    train: Train = Train()
+    serve: Serve = Serve()
+
+
+def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, object] | None = None) -> Config:
+    """The settings by file, environment and flags (`{"serve.port": 9000}`; None means not given).
+
+    An empty text, in the file or the environment, leaves the default. Without `file`, `towerbridge.toml` of
+    the current folder is read where there is one.
+    Raises ConfigError with one sentence that names the key, the place it was set in and what was expected.
+    """
+    values: dict[str, object] = {}
+    places: dict[str, str] = {}
+    keys = dict(_keys())
+    for key, value in _read(file):
+        if value == "" or (value == {} and key in Config.model_fields):
+            continue
+        if key not in keys:
+            raise ConfigError(f"{file or FILE}: unknown key {key!r}; {_nearest(key, list(keys))}")
+        values[key], places[key] = value, str(file or FILE)
+    for key in keys:
+        variable = variable_of(key)
+        if environ.get(variable, ""):
+            values[key], places[key] = environ[variable], variable
+    for key, value in (flags or {}).items():
+        assert key in keys, f"a flag sets {key!r}, which is no setting"
+        if value is not None:
+            values[key], places[key] = value, "--" + key.rsplit(".", 1)[-1].replace("_", "-")
+    try:
+        return Config.model_validate(_nested(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        what = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+        raise ConfigError(f"{places.get(key, 'settings')}: {key} = {first['input']!r}: {what}") from None
+
+
+def variable_of(key: str) -> str:
+    """The environment variable of a dotted key: `serve.port` is TOWERBRIDGE_SERVE_PORT."""
+    return PREFIX + key.replace(".", "_").upper()
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none, sorted."""
+    known = {variable_of(key) for key, _ in _keys()} | {PREFIX + "CONFIG"}
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+
+
+def commented() -> str:
+    """A whole `towerbridge.toml`, every key commented out and at its default."""
+    lines = [
+        "# Settings of Towerbridge. Every key is here with its default; uncomment what you change.",
+        "# The variable TOWERBRIDGE_<KEY>, or TOWERBRIDGE_<SECTION>_<KEY>, overrides it; a flag overrides both.",
+    ]
+    section = ""
+    for key, field in _keys():
+        parent, _, name = key.rpartition(".")
+        if parent != section:
+            section = parent
+            lines += ["", f"[{parent}]  # {Config.model_fields[parent].annotation.__doc__}"]
+        else:
+            lines.append("")
+        if field.description:
+            lines.append(f"# {field.description[0].upper()}{field.description[1:]}.")
+        lines.append(f"# {name} = {_toml(field.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _keys() -> Iterator[tuple[str, FieldInfo]]:
+    """All settings as dotted keys, those outside the sections first."""
+    sections: list[tuple[str, type[Section]]] = []
+    for name, field in Config.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            sections.append((name, field.annotation))
+        else:
+            yield name, field
+    for name, section in sections:
+        for key, field in section.model_fields.items():
+            yield f"{name}.{key}", field
+
+
+def _read(file: Path | None) -> Iterator[tuple[str, object]]:
+    path = file or Path(FILE)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if file is not None:
+            raise ConfigError(f"{file}: there is no such settings file") from None
+        return
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
+    for name, value in document.items():
+        if isinstance(value, dict) and value:
+            yield from ((f"{name}.{key}", inner) for key, inner in value.items())
+        else:
+            yield name, value
+
+
+def _nearest(key: str, keys: list[str]) -> str:
+    near = difflib.get_close_matches(key, keys, 1)
+    return f"did you mean {near[0]!r}?" if near else "`towerbridge config` prints all that there are"
+
+
+def _nested(values: Mapping[str, object]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for key, value in values.items():
+        section, _, name = key.rpartition(".")
+        (document.setdefault(section, {}) if section else document)[name] = value
+    return document
+
+
+def _toml(value: object) -> str:
+    """A default as TOML; nothing by default is shown as an empty text."""
+    return json.dumps("" if value is None else value if isinstance(value, int | float) else str(value))

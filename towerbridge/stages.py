@@ -1,0 +1,173 @@
+"""The stages of the chain as plain functions on open stores, for the single commands and for `demo`.
+
+Each names what it needs of the settings and leaves what it made on disk or in MongoDB; nothing is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from towerbridge.workspace import Workspace, imported
+
+if TYPE_CHECKING:
+    from catalog.importer import ImportReport
+    from catalog.mongo import MongoStore
+    from catalog.progress import Progress
+    from catalog.store import CatalogStore, Counts
+    from embeddings.job import EmbedReport
+    from embeddings.mongo import MongoEmbeddingStore
+    from training.train import Run
+
+Embedded = dict[str, tuple[str | None, "EmbedReport | None"]]
+"""By modality: the encoder's name and its report; both None where the modality is masked."""
+
+
+def import_data(
+    workspace: Workspace,
+    store: CatalogStore,
+    progress: Progress,
+    data: Path | None = None,
+    sized: bool = False,
+) -> ImportReport:
+    """Read the data set of the settings into a store; for `data` and `sized` see `Workspace.open_dataset`."""
+    from catalog.importer import import_dataset
+    from towerbridge.output import note
+
+    return import_dataset(workspace.open_dataset(data, sized, note), store, progress)
+
+
+def embed(
+    workspace: Workspace,
+    store: MongoStore,
+    embeddings: MongoEmbeddingStore,
+    progress: Progress,
+    retry_failed: bool = False,
+) -> Embedded:
+    """Encode what is new in the catalogue, and make these encoders the ones that training uses."""
+    from embeddings import choose
+    from embeddings.job import embed, select
+
+    imported(store, workspace.dataset)
+    config = workspace.config
+    text, image = choose.open_encoders(
+        config.encoders.text, config.encoders.image, config.data, config.device
+    )
+    done: Embedded = {}
+    items = store.counts().items
+    for modality, encoder in (("text", text), ("image", image)):
+        if encoder is None:
+            done[modality] = None, None
+        else:
+            progress.start(f"encode {modality}", items)
+            report = embed(
+                store.items(), encoder, embeddings, config.encoders.batch_size, progress, retry_failed
+            )
+            done[modality] = encoder.name, report
+        select(embeddings, "text" if modality == "text" else "image", encoder)
+    return done
+
+
+def embedded_as_json(embedded: Embedded) -> dict[str, Any]:
+    """What `embed --json` says of each modality."""
+    return {
+        modality: {"encoder": name} if report is None else {"encoder": name, **asdict(report)}
+        for modality, (name, report) in embedded.items()
+    }
+
+
+def counts_in_words(counts: Counts) -> str:
+    """`1,682 items, 943 users, 100,000 interactions`."""
+    return f"{counts.items:,} items, {counts.users:,} users, {counts.interactions:,} interactions"
+
+
+def embedded_in_words(embedded: Embedded) -> str:
+    """`text 1,682 of 1,682 items, image masked`."""
+    words = []
+    for modality, (_, report) in embedded.items():
+        if report is None:
+            words.append(f"{modality} masked")
+        else:
+            words.append(f"{modality} {report.encoded + report.reused:,} of {report.items:,} items")
+    return ", ".join(words)
+
+
+def folder_in_words(folder: Path) -> str:
+    """The number and the size of the files below a folder."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return f"{len(sizes)} files, {sum(sizes) / 1e6:.1f} MB"
+
+
+def statistics(dataset: str, store: MongoStore, embeddings: MongoEmbeddingStore) -> dict[str, Any]:
+    """Counts of the catalogue and, by modality, how many items have a vector."""
+    from embeddings.job import content_vectors
+
+    imported(store, dataset)
+    counts = asdict(store.counts())
+    items = list(store.items())
+    for modality in ("text", "image"):
+        vectors = content_vectors(items, "text" if modality == "text" else "image", embeddings)
+        counts[f"items_with_{modality}_vector"] = int(vectors.mask.sum())
+    return {"dataset": dataset, **counts}
+
+
+def train(
+    workspace: Workspace, store: MongoStore, embeddings: MongoEmbeddingStore, progress: Progress
+) -> Run:
+    """Fit towers and ranker; the run's folder is new under the workspace."""
+    from training.config import TrainConfig
+    from training.dataset import TrainingData
+    from training.train import train
+
+    imported(store, workspace.dataset)
+    given = workspace.config.train.model_dump(exclude_none=True)
+    folder = workspace.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    return train(TrainingData.load(store, embeddings), TrainConfig(**given), folder, progress)
+
+
+def build(workspace: Workspace, run: Path | None, progress: Progress, promote: bool) -> Path:
+    """Seal a run, by default the latest, and make it the version that serves."""
+    from bundle import versions
+    from training.build import build
+    from training.train import Run
+
+    folder = workspace.bundles
+    path = build(Run.open(run or workspace.latest_run()), folder)
+    if promote:
+        versions.promote(folder, path.name)
+    return path
+
+
+def evaluate(
+    workspace: Workspace,
+    store: MongoStore,
+    embeddings: MongoEmbeddingStore,
+    protocol: str,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Measure the version that serves; the object of `towerbridge evaluate --json`."""
+    from bundle import versions
+    from training.dataset import TrainingData
+    from training.evaluate import evaluate
+
+    path = versions.current(workspace.bundles)
+    wanted = ("next_item", "rating") if protocol == "all" else (protocol.replace("-", "_"),)
+    return evaluate(path, TrainingData.load(store, embeddings), wanted, progress)
+
+
+def figures(report: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], list[tuple[object, ...]]]]:
+    """The tables of an evaluation: heads and rows, one table a protocol."""
+    protocols = report["protocols"]
+    if found := protocols.get("next_item"):
+        names = list(next(iter(found.values())))
+        rows = [
+            (method.replace("_", " "), *(figure.get(name) for name in names))
+            for method, figure in found.items()
+        ]
+        yield ("next item, full ranking", *names), rows
+    if found := protocols.get("rating"):
+        folds = found.get("folds", {})
+        yield ("rating", *folds, "mean"), [("RMSE", *folds.values(), found.get("mean"))]

@@ -1,0 +1,119 @@
+"""Where this installation keeps things and how they are opened: here settings meet stores."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalog.errors import ConfigError, NotReadyError
+
+if TYPE_CHECKING:
+    from catalog.dataset import Dataset
+    from catalog.mongo import MongoStore
+    from catalog.schema import DatasetSchema
+    from catalog.store import CatalogStore
+    from embeddings.mongo import MongoEmbeddingStore
+    from towerbridge.config import Config
+
+DECLARATION = "dataset.toml"
+NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,39}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folder `home` and the database server of one installation."""
+
+    config: Config
+
+    @property
+    def home(self) -> Path:
+        """Folder of everything below."""
+        return self.config.home
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set; that of its declaration where the settings give a path."""
+        from catalog.source import read
+
+        given = Path(self.config.dataset)
+        if (given / DECLARATION).is_file():
+            given = given / DECLARATION
+        name = read(given).name if given.suffix == ".toml" else self.config.dataset
+        if not NAME.match(name):
+            raise ConfigError(
+                f"a data set was expected by name, or as the path of a {DECLARATION}; {name!r} came"
+            )
+        return name
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the training runs on the data set, one folder each."""
+        return self.home / "runs" / self.dataset
+
+    @property
+    def bundles(self) -> Path:
+        """Folder of the bundles made from the data set, one folder a version."""
+        return self.home / "bundles" / self.dataset
+
+    def open_dataset(self, data: Path | None, sized: bool, say: Callable[[str], None]) -> Dataset:
+        """The raw files of the data set, or its generator.
+
+        Args:
+            data: The folder that was named for this very import; nothing is looked for elsewhere then.
+            sized: Whether a size was asked for by flags, which only the simulated data set has.
+            say: Is told, in sentences, what is fetched from where and under which licence.
+        """
+        from catalog.registry import open_dataset
+        from catalog.simulated import SIMULATED, Size
+
+        config = self.config
+        size = Size(**config.simulated.model_dump()) if sized or config.dataset == SIMULATED else None
+        return open_dataset(
+            config.dataset, home=self.home, data=data, size=size, environment=self._environment(), say=say
+        )
+
+    @contextmanager
+    def server(self) -> Iterator[str]:
+        """The address of a MongoDB that is up: the configured one, else our own, stopped afterwards."""
+        from catalog.mongod import open_server
+
+        with open_server(self.home, self._environment()) as uri:
+            yield uri
+
+    @contextmanager
+    def store(self) -> Iterator[MongoStore]:
+        """The catalogue of a data set."""
+        from catalog.mongo import MongoStore, database_name
+
+        database = database_name(self.dataset)
+        with self.server() as uri, MongoStore.open(uri, database) as store:
+            yield store
+
+    @contextmanager
+    def stores(self) -> Iterator[tuple[MongoStore, MongoEmbeddingStore]]:
+        """The catalogue and the embeddings of a data set."""
+        from embeddings.mongo import MongoEmbeddingStore
+
+        with self.store() as store:
+            yield store, MongoEmbeddingStore(store.database)
+
+    def _environment(self) -> dict[str, str]:
+        """The environment as the settings would have it; the layers below read it, not the settings."""
+        from towerbridge.config import variable_of
+
+        config = self.config
+        given = {"mongodb.uri": config.mongodb.uri, "data": config.data}
+        return {**os.environ, **{variable_of(key): str(value or "") for key, value in given.items()}}
+
+
+def imported(store: CatalogStore, dataset: str) -> DatasetSchema:
+    """The schema of a data set that was imported; NotReadyError where it was not."""
+    schema = store.load_schema()
+    if schema is None:
+        raise NotReadyError(f"{dataset} is not imported yet: run `towerbridge import {dataset}` first")
+    return schema
