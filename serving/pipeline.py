@@ -1,0 +1,227 @@
+"""From one user's state to a ranked list: vector → candidates → rank → diversify → page.
+
+Synchronous and pure: arrays of an open bundle in, rows out. HTTP, stores and ids stay outside, so evaluation
+calls the very same object that answers requests. A stage that fails is named in the answer and the next best
+thing is answered instead: without the ranker the order of retrieval, without index or user tower the sources
+that need neither.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.reader import Bundle
+from catalog.errors import RecommenderError
+from catalog.records import Candidates, Floats, History, Ints, User
+from serving.ranker import OnnxRanker, Ranker, Scores, Viewer
+from serving.rerank import diversify, nearest
+from serving.sources import SHARES, CandidateSource, Demand, Pool, default_sources, merge
+from towers.features import FeatureSpace, ItemColumns
+
+log = logging.getLogger(__name__)
+NO_ROWS: Ints = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class UserState:
+    """What is known of one user at one moment."""
+
+    user: User | None
+    history: History
+    seen: Ints
+    """Rows that must not be recommended again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked for. Rows and categories are those of the bundle."""
+
+    limit: int = 10
+    offset: int = 0
+    exclude: Ints = field(default_factory=lambda: NO_ROWS)
+    categories: tuple[str, ...] = ()
+    """Any of these; none means no filter."""
+    diversity: float = 0.0
+    """0 ranks by score alone, 1 by being unlike what is already on the list."""
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """How wide the first stage is, and who fills it."""
+
+    candidates: int = 500
+    shares: tuple[tuple[str, float], ...] = SHARES
+    """The share of the candidates that each source proposes first; gaps are filled by precedence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """An answer in rows, best first."""
+
+    rows: Ints
+    scores: Floats
+    sources: list[str]
+    """Which source proposed each row; `request` where the caller did."""
+    ratings: Floats | None = None
+    """Predicted ratings in the unit of the data set, where the ranker has that head and ran."""
+    reasons: tuple[Ints, Floats] | None = None
+    """Per row the most similar item of the history (-1 where there is none) and that cosine."""
+    unknown: tuple[str, ...] = ()
+    """Ids asked for that are not in the catalogue, in the order they came."""
+    failed: tuple[str, ...] = ()
+    """Stages that failed and were done without."""
+
+    @property
+    def degraded(self) -> bool:
+        """Whether a stage was done without."""
+        return bool(self.failed)
+
+
+class Pipeline:
+    """Retrieves and ranks over one open bundle; safe to call from several threads."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        config: PipelineConfig | None = None,
+        *,
+        sources: Sequence[CandidateSource] | None = None,
+        ranker: Ranker | None = None,
+    ) -> None:
+        """Prepare to answer from a bundle.
+
+        Args:
+            bundle: an open bundle.
+            config: widths and shares.
+            sources: instead of those of the bundle, in order of precedence.
+            ranker: instead of that of the bundle.
+
+        Raises:
+            BundleError: features or index do not fit the bundle.
+        """
+        self.bundle = bundle
+        self.config = config or PipelineConfig()
+        self.space = FeatureSpace.load(bundle.path / "features.json")
+        self.columns = ItemColumns(
+            bundle.tokens, bundle.numeric, bundle.embedding_rows, bundle.popularity,
+            bundle.item_item_rows, bundle.item_item_weights,
+        )  # fmt: skip
+        self._sources = list(sources) if sources is not None else default_sources(bundle, self.columns)
+        self._ranker = ranker or OnnxRanker(bundle, self.space, self.columns)
+        self._ranked = bundle.manifest.rank_by == "ranker"
+
+    def recommend(self, state: UserState, query: Query) -> Ranked:
+        """The best items that the user has not seen, `offset` … `offset + limit` of them."""
+        failed: list[str] = []
+        viewer = self._viewer(state, failed)
+        allowed = self._allowed(state.seen, query)
+        wanted = max(self.config.candidates, query.offset + query.limit)
+        pool = self._pool(viewer, allowed, wanted, failed)
+        scored = self._score(viewer, pool.found, failed) if self._ranked else None
+        scores = pool.found.scores if scored is None else scored.scores
+        order = np.lexsort((pool.found.rows, -scores))
+        if query.diversity > 0:
+            vectors = self.bundle.vectors[pool.found.rows[order]]
+            order = order[diversify(vectors, scores[order], query.diversity, query.offset + query.limit)]
+        page = order[query.offset : query.offset + query.limit]
+        rows = pool.found.rows[page]
+        return Ranked(
+            rows, scores[page], [pool.names[source] for source in pool.sources[page]],
+            ratings=None if scored is None or scored.ratings is None else scored.ratings[page],
+            reasons=nearest(self.bundle.vectors, rows, state.history.rows) if query.explain else None,
+            failed=tuple(failed),
+        )  # fmt: skip
+
+    def retrieve(self, state: UserState, query: Query) -> Candidates:
+        """The first stage alone: at least `config.candidates` rows in retrieval order."""
+        failed: list[str] = []
+        viewer = self._viewer(state, failed)
+        wanted = max(self.config.candidates, query.offset + query.limit)
+        found = self._pool(viewer, self._allowed(state.seen, query), wanted, failed).found
+        order = np.lexsort((found.rows, -found.scores))
+        return Candidates(found.rows[order], found.scores[order])
+
+    def rank(
+        self, state: UserState, item_ids: Sequence[str], by: Literal["score", "rating"] = "score"
+    ) -> Ranked:
+        """The given items, ranked for the user; each once, unknown ones named apart.
+
+        Seen, hidden and cold items are ranked like others: the caller chose them.
+
+        Args:
+            state: the user.
+            item_ids: any ids.
+            by: `rating` orders by predicted rating where the ranker has that head.
+        """
+        failed: list[str] = []
+        names = list(dict.fromkeys(item_ids))
+        rows = self.bundle.items.rows(names)
+        unknown = tuple(name for name, row in zip(names, rows.tolist(), strict=True) if row < 0)
+        rows = rows[rows >= 0]
+        viewer = self._viewer(state, failed)
+        found = Candidates(rows, self._similarity(viewer, rows))
+        scored = self._score(viewer, found, failed)
+        scores = found.scores if scored is None or not self._ranked else scored.scores
+        ratings = None if scored is None else scored.ratings
+        by_rating = by == "rating" and ratings is not None
+        order = np.lexsort((rows, -(ratings if by_rating and ratings is not None else scores)))
+        return Ranked(
+            rows[order], scores[order], ["request"] * len(rows),
+            ratings=None if ratings is None else ratings[order], unknown=unknown, failed=tuple(failed),
+        )  # fmt: skip
+
+    def _viewer(self, state: UserState, failed: list[str]) -> Viewer:
+        row = self.bundle.users.row(state.user.user_id) + 1 if state.user else 0
+        inputs = self.space.user_inputs(state.user, row)
+        try:
+            feeds = {**inputs, **self.space.history_inputs(state.history, self.bundle.vectors)}
+            vector = self.bundle.user_tower.run(feeds)["user_vector"][0]
+            if not np.isfinite(vector).all():
+                raise ValueError("the user tower answered numbers that are not finite")
+            return Viewer(inputs, vector, state.history, cold=not row and not len(state.history))
+        except (RecommenderError, ValueError, RuntimeError) as exc:
+            log.error("user tower failed: %s", exc)
+            failed.append("user_tower")
+            zeros = np.zeros(self.bundle.manifest.dims.vector, np.float32)
+            return Viewer(inputs, zeros, state.history, cold=True, failed=True)
+
+    def _allowed(self, seen: Ints, query: Query) -> NDArray[np.bool_]:
+        if query.categories:
+            allowed = np.zeros(len(self.bundle.items), bool)
+            for name in query.categories:
+                allowed[self.bundle.categories.get(name, NO_ROWS)] = True
+            allowed &= self.bundle.available
+        else:
+            allowed = self.bundle.available.copy()
+        allowed[seen] = False
+        allowed[query.exclude] = False
+        return allowed
+
+    def _pool(self, viewer: Viewer, allowed: NDArray[np.bool_], wanted: int, failed: list[str]) -> Pool:
+        pool = merge(self._sources, Demand(viewer, allowed, wanted), self.config.shares, failed)
+        if viewer.failed:  # no similarity to order by: keep the order of the sources
+            scores = np.linspace(1.0, 0.0, len(pool.found), endpoint=False, dtype=np.float32)
+        else:
+            scores = self._similarity(viewer, pool.found.rows)
+        return Pool(Candidates(pool.found.rows, scores), pool.sources, pool.names)
+
+    def _similarity(self, viewer: Viewer, rows: Ints) -> Floats:
+        products: Floats = self.bundle.vectors[rows] @ viewer.vector
+        return products
+
+    def _score(self, viewer: Viewer, found: Candidates, failed: list[str]) -> Scores | None:
+        if not len(found):
+            return None
+        try:
+            return self._ranker.score(viewer, found)
+        except (RecommenderError, ValueError, RuntimeError) as exc:
+            log.error("ranker failed, answering in retrieval order: %s", exc)
+            failed.append("ranker")
+            return None

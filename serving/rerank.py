@@ -1,0 +1,52 @@
+"""What is done with a ranked list before it is shown: diversity, and reasons from the history."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from catalog.records import Floats, Ints
+
+
+def diversify(vectors: Floats, scores: Floats, diversity: float, count: int) -> Ints:
+    """Positions `[min(count, n)]` chosen by maximal marginal relevance, first choice first.
+
+    Each choice maximises `(1 - diversity) · score - diversity · (cosine to the nearest chosen one)`, with
+    scores scaled to 0 … 1 over the list. The best-scored item is always first.
+
+    Args:
+        vectors: `[n, D]` of the listed items.
+        scores: `[n]`, higher is better.
+        diversity: 0 … 1.
+        count: how many to choose.
+    """
+    n = len(scores)
+    if not n:
+        return np.zeros(0, np.int64)
+    spread = float(scores.max() - scores.min()) or 1.0
+    value = (1 - diversity) * (scores - scores.min()) / spread
+    unit = _unit(vectors)
+    nearest_chosen = np.full(n, -1.0, np.float32)
+    left = np.ones(n, bool)
+    chosen = np.empty(min(count, n), np.int64)
+    for i in range(len(chosen)):
+        gain = value - diversity * nearest_chosen if i else scores
+        chosen[i] = pick = int(np.argmax(np.where(left, gain, -np.inf)))
+        left[pick] = False
+        np.maximum(nearest_chosen, unit @ unit[pick], out=nearest_chosen)
+    return chosen
+
+
+def nearest(vectors: Floats, rows: Ints, history: Ints) -> tuple[Ints, Floats]:
+    """Per row the most similar item of a history (-1 without one; of equals the latest), and the cosine."""
+    if not len(history) or not len(rows):
+        return np.full(len(rows), -1, np.int64), np.zeros(len(rows), np.float32)
+    latest_first = history[::-1]
+    cosines = _unit(vectors[rows]) @ _unit(vectors[latest_first]).T
+    best = cosines.argmax(1)
+    return latest_first[best], cosines[np.arange(len(rows)), best]
+
+
+def _unit(vectors: Floats) -> Floats:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Floats = vectors / np.where(lengths > 0, lengths, np.float32(1))
+    return scaled

@@ -1,0 +1,163 @@
+"""Where candidates come from: one small Protocol, three sources, and how their proposals are merged.
+
+Each source proposes its best rows among those allowed. `merge` gives each its share of the pool in order of
+precedence and fills what is left from the first one on, so a source that has nothing to say costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.reader import Bundle
+from catalog.errors import RecommenderError
+from catalog.records import Candidates, Floats, Ints
+from index.faiss_index import FaissIndex
+from index.protocol import Mask, VectorIndex, best
+from serving.ranker import Viewer
+from towers.features import DECAY, RECENT, ItemColumns, covisitation_scores
+
+log = logging.getLogger(__name__)
+SHARES = (("two_tower", 0.6), ("item_item", 0.3), ("popular", 0.1))
+COLD_SHARE = 0.5
+"""Of the pool of a user nothing is known of, the share that popular items propose first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What sources are asked for."""
+
+    viewer: Viewer
+    allowed: Mask
+    """[n] rows that may be proposed."""
+    k: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Merged candidates in order of precedence, each row once."""
+
+    found: Candidates
+    sources: NDArray[np.int8]
+    """[n] position in `names` of the source that proposed a row first."""
+    names: tuple[str, ...]
+
+
+class CandidateSource(Protocol):
+    """Proposes items for a user."""
+
+    @property
+    def name(self) -> str:
+        """How answers call it."""
+
+    def find(self, demand: Demand) -> Candidates:
+        """At most `demand.k` of the allowed rows, best first; scores need only rank within the source."""
+
+
+class TwoTower:
+    """The items whose vectors are nearest the user's."""
+
+    name = "two_tower"
+
+    def __init__(self, index: VectorIndex) -> None:
+        self._index = index
+
+    def find(self, demand: Demand) -> Candidates:
+        """Nearest by inner product; nobody where there is no user vector."""
+        if demand.viewer.failed:
+            return _none()
+        return self._index.search(demand.viewer.vector[None], demand.k, demand.allowed)[0]
+
+
+class ItemItem:
+    """What was seen together with the user's latest items, the latest loudest."""
+
+    name = "item_item"
+
+    def __init__(self, columns: ItemColumns) -> None:
+        self._columns = columns
+
+    def find(self, demand: Demand) -> Candidates:
+        """Co-visited items; nothing without a history."""
+        recent = demand.viewer.history.last(RECENT)
+        if not len(recent):
+            return _none()
+        weights = np.exp(-np.arange(len(recent) - 1, -1, -1, dtype=np.float32) / DECAY)
+        scores: Floats = covisitation_scores(recent.rows, weights, self._columns)
+        rows: Ints = np.flatnonzero((scores > 0) & demand.allowed)
+        return best(rows, scores[rows], demand.k)
+
+
+class Popular:
+    """What most people took, whoever asks."""
+
+    name = "popular"
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._rows = bundle.popular.astype(np.int64)
+        self._popularity = bundle.popularity
+
+    def find(self, demand: Demand) -> Candidates:
+        """Most popular first."""
+        rows = self._rows[demand.allowed[self._rows]][: demand.k]
+        return Candidates(rows, self._popularity[rows])
+
+
+def default_sources(bundle: Bundle, columns: ItemColumns) -> list[CandidateSource]:
+    """The sources that every bundle of format 1 carries, in order of precedence."""
+    index = FaissIndex.load(bundle.path / "index.faiss", bundle.vectors)
+    return [TwoTower(index), ItemItem(columns), Popular(bundle)]
+
+
+def merge(
+    sources: Sequence[CandidateSource],
+    demand: Demand,
+    shares: Sequence[tuple[str, float]],
+    failed: list[str],
+) -> Pool:
+    """Ask all sources and merge their proposals to at most `demand.k` different rows.
+
+    Args:
+        sources: in order of precedence.
+        demand: what to ask them.
+        shares: name → share `0 … 1` of the pool that a source fills first; sources not named fill only gaps.
+        failed: gets the name of each source that raised; the others do its part.
+    """
+    quota = {name: ceil(share * demand.k) for name, share in shares}
+    if demand.viewer.cold:
+        quota = {name: ceil((1 - COLD_SHARE) * count) for name, count in quota.items()}
+        quota["popular"] = ceil(COLD_SHARE * demand.k)
+    proposals: list[Ints] = []
+    for source in sources:
+        try:
+            proposals.append(source.find(demand).rows)
+        except (RecommenderError, ValueError, RuntimeError) as exc:
+            log.error("source %s failed: %s", source.name, exc)
+            failed.append(source.name)
+            proposals.append(_none().rows)
+    left = demand.allowed.copy()
+    rows: list[Ints] = []
+    marks: list[NDArray[np.int8]] = []
+    room = demand.k
+    for fill in (False, True):
+        for position, (source, proposed) in enumerate(zip(sources, proposals, strict=True)):
+            count = room if fill else min(room, quota.get(source.name, 0))
+            taken = proposed[left[proposed]][:count]
+            left[taken] = False
+            room -= len(taken)
+            rows.append(taken)
+            marks.append(np.full(len(taken), position, np.int8))
+    merged = np.concatenate(rows) if rows else _none().rows
+    found = Candidates(merged, np.zeros(len(merged), np.float32))
+    names = tuple(source.name for source in sources)
+    return Pool(found, np.concatenate(marks) if marks else np.zeros(0, np.int8), names)
+
+
+def _none() -> Candidates:
+    return Candidates(np.zeros(0, np.int64), np.zeros(0, np.float32))
