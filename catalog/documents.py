@@ -40,7 +40,9 @@ def checked_id(value: str, what: str) -> str:
     try:
         size = len(value) if value.isascii() else len(value.encode())
     except UnicodeEncodeError:
-        raise DataError(f"{what} {value!r} is not valid Unicode (it holds half of a surrogate pair)") from None
+        raise DataError(
+            f"{what} {value!r} is not valid Unicode (it holds half of a surrogate pair)"
+        ) from None
     if size > LONGEST_ID:
         raise DataError(f"{what} {value[:40]!r}… is {size} bytes long; at most {LONGEST_ID} are allowed")
     return value

@@ -154,7 +154,9 @@ def unpack(archive: Path, target: Path) -> None:
             members = zipped.infolist()
             total = sum(member.file_size for member in members)
             if total > LARGEST_CONTENT:
-                raise DataError(f"{archive.name} unpacks to {total} bytes; at most {LARGEST_CONTENT} are allowed")
+                raise DataError(
+                    f"{archive.name} unpacks to {total} bytes; at most {LARGEST_CONTENT} are allowed"
+                )
             for member in members:
                 path = PurePosixPath(member.filename.replace("\\", "/"))
                 is_link = stat.S_ISLNK(member.external_attr >> 16)

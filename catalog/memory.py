@@ -88,7 +88,9 @@ class MemoryStore:
 
     def quarantined(self) -> Iterator[BadRow]:
         """All rows kept aside, in order of file and line."""
-        rows = sorted(self.tables.bad.values(), key=lambda row: (row["file"].encode(), row["line"], row["_id"]))
+        rows = sorted(
+            self.tables.bad.values(), key=lambda row: (row["file"].encode(), row["line"], row["_id"])
+        )
         return (documents.document_to_bad_row(row) for row in rows)
 
     def items(self) -> Iterator[Item]:
@@ -105,7 +107,9 @@ class MemoryStore:
             (users.row(row["u"]), row["s"], row["n"], items.row(row["i"]), schema.type_code(row["t"]), row)
             for row in self.tables.events.values()
         ]
-        rows = sorted((row for row in rows if row[0] >= 0 and row[3] >= 0 and row[4] > 0), key=lambda r: r[:3])
+        rows = sorted(
+            (row for row in rows if row[0] >= 0 and row[3] >= 0 and row[4] > 0), key=lambda r: r[:3]
+        )
         return InteractionLog(
             np.array([row[0] for row in rows], np.int64),
             np.array([row[3] for row in rows], np.int64),

@@ -215,7 +215,9 @@ def _start(folder: Path, environment: Mapping[str, str], seconds: float) -> _Run
         with _client(port, 500) as client:
             while not _is_primary(client, port):
                 if guard.poll() is not None:
-                    raise StoreError(f"{binary} ended with code {guard.returncode} at once: {_complaint(log)}")
+                    raise StoreError(
+                        f"{binary} ended with code {guard.returncode} at once: {_complaint(log)}"
+                    )
                 if time.monotonic() > deadline:
                     raise StoreError(f"{binary} was not ready within {seconds:.0f} s: {_complaint(log)}")
                 time.sleep(0.03)

@@ -26,7 +26,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from catalog.errors import ConfigError
 from catalog.schema import DatasetSchema, Feature, InteractionType, Kind, Name
@@ -40,7 +48,9 @@ class Cell(_Declared):
     """Where a text comes from: the first of `columns` that holds something, or all of them joined."""
 
     columns: tuple[str, ...] = Field(min_length=1)
-    join: str | None = Field(default=None, description="join all filled columns with this, not take the first")
+    join: str | None = Field(
+        default=None, description="join all filled columns with this, not take the first"
+    )
     pattern: str | None = Field(default=None, description="regular expression whose first group is taken")
     missing: tuple[str, ...] = Field(default=(), description="further cells that mean: nothing known")
 
@@ -96,7 +106,9 @@ class FeatureCell(Cell):
     )
     split: str | None = Field(default=None, min_length=1, description="multi: what stands between the values")
     prefix: int | None = Field(default=None, ge=1, description="categorical: keep the first characters only")
-    step: float | None = Field(default=None, gt=0, description="categorical: a number, rounded down to a multiple")
+    step: float | None = Field(
+        default=None, gt=0, description="categorical: a number, rounded down to a multiple"
+    )
     remove: str = Field(default="", description="numeric: characters to drop first, such as ₹ and ,")
 
     @model_validator(mode="after")
@@ -243,7 +255,9 @@ class Declaration(_Declared):
         for part in self.events:
             named = {part.type} if part.type else set(part.type_names.values())
             for name in sorted(named - set(self.types)):
-                raise ValueError(f"events of {part.file} are of type {name!r}, which [types] does not declare")
+                raise ValueError(
+                    f"events of {part.file} are of type {name!r}, which [types] does not declare"
+                )
         for entity in ("items", "users"):
             if getattr(self, entity) is None and entity not in self.implied:
                 raise ValueError(f"there is no [{entity}]; declare it, or say implied = [{entity!r}]")
