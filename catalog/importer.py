@@ -136,14 +136,17 @@ class _Import:
         batch.events.append(event)
 
     def write(self, batch: _Batch, report: FileReport) -> None:
-        of_events = report.entity == "interactions"
-        for rows, put in ((batch.items, self.store.put_items), (batch.users, self.store.put_users)):
-            if rows:
-                written = put(rows)  # type: ignore[operator]
-                if not of_events:  # implied records are counted apart: they are no rows of the file
-                    report.add(written)
+        written = []
+        if batch.items:
+            written.append(self.store.put_items(batch.items))
+        if batch.users:
+            written.append(self.store.put_users(batch.users))
+        if report.entity == "interactions":
+            written.clear()  # implied records are counted apart: they are no rows of the file
         if batch.events:
-            report.add(self.store.put_interactions(batch.events))
+            written.append(self.store.put_interactions(batch.events))
+        for each in written:
+            report.add(each)
         if batch.bad:
             self.store.put_quarantined(batch.bad)
         self.progress.advance(len(batch))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import pymongo
@@ -178,8 +178,9 @@ class MongoStore:
         # A plain collection scan, sorted here: three times faster than the server's walk along an index.
         fields = {"_id": 0, "u": 1, "i": 1, "t": 1, "s": 1, "n": 1, "v": 1, "f": 1}
         with store_errors("reading the interactions"):
+            # The driver's types promise documents; a raw batch is the bytes of many.
             for raw in self.database["interactions"].find_raw_batches({}, fields, batch_size=100_000):
-                parts.append(_columns(decode_all(raw), users, items, codes))
+                parts.append(_columns(decode_all(cast(bytes, raw)), users, items, codes))
         return _sorted_log(parts)
 
     def counts(self) -> Counts:

@@ -6,6 +6,7 @@ import os
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+# ruff: noqa: E402
 import uuid
 from collections.abc import Iterator
 from pathlib import Path

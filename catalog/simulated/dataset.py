@@ -12,8 +12,8 @@ from catalog.dataset import Part, Row
 from catalog.errors import DataError
 from catalog.records import FeatureValue, Interaction, Item, ItemId, User, UserId
 from catalog.schema import DatasetSchema, Feature, InteractionType
+from catalog.simulated.behaviour import RATING, TYPES, World, make_behaviour, make_world
 from catalog.simulated.descriptions import Writer
-from catalog.simulated.happenings import RATING, TYPES, World, make_happenings, make_world
 from catalog.simulated.pictures import draw, png
 from catalog.simulated.world import CATEGORIES, COUNTRIES, GENDERS, Size
 
@@ -135,7 +135,7 @@ def _users(world: World) -> Iterator[Row]:
 
 
 def _events(world: World) -> Iterator[Row]:
-    log = make_happenings(world)
+    log = make_behaviour(world)
     users = [user_id(row) for row in range(len(world.people))]
     items = [item_id(row) for row in range(len(world.goods))]
     for begin in range(0, len(log), 100_000):

@@ -34,7 +34,7 @@ PAPERS = np.array(
     ],
     np.float32,
 )  # fmt: skip
-assert len(INKS) == len(COLOURS) and len(PAPERS) == len(MATERIALS)
+assert (len(INKS), len(PAPERS)) == (len(COLOURS), len(MATERIALS))
 
 
 def draw(size: Size, goods: Goods, rows: Ints) -> Pixels:
@@ -50,7 +50,7 @@ def draw(size: Size, goods: Goods, rows: Ints) -> Pixels:
     fine = np.where(inside[..., None], body, paper)
     n = len(rows)
     coarse = fine.reshape(n, SIDE, SAMPLES, SIDE, SAMPLES, 3).mean(axis=(2, 4))
-    return np.rint(coarse).astype(np.uint8)
+    return np.asarray(np.rint(coarse), np.uint8)
 
 
 def _coordinates(jitter: Field) -> tuple[Field, Field]:
@@ -105,19 +105,21 @@ def _patterns(x: Field, y: Field, pattern: Ints, phase: Field) -> Field:
     return ink
 
 
-def _ink(name: str, x: Field, y: Field, phase: Field) -> NDArray[Any]:
+def _ink(name: str, x: Field, y: Field, phase: Field) -> Field:
     if name == "plain":
         return np.ones_like(x)
     if name == "striped":
-        return (np.sin(10 * x + 6 * phase) > 0).astype(np.float32)
-    if name == "dotted":
-        return ((np.sin(9 * x + 6 * phase) * np.sin(9 * y)) < 0.45).astype(np.float32)
-    if name == "checked":
-        return ((np.sin(8 * x + 6 * phase) > 0) ^ (np.sin(8 * y) > 0)).astype(np.float32)
-    if name == "wavy":
-        return (np.sin(11 * y + 2.2 * np.sin(5 * x + 6 * phase)) > 0).astype(np.float32)
-    assert name == "faded", name
-    return np.clip((y + 1) / 2, 0, 1)
+        found: NDArray[Any] = np.sin(10 * x + 6 * phase) > 0
+    elif name == "dotted":
+        found = np.sin(9 * x + 6 * phase) * np.sin(9 * y) < 0.45
+    elif name == "checked":
+        found = (np.sin(8 * x + 6 * phase) > 0) ^ (np.sin(8 * y) > 0)
+    elif name == "wavy":
+        found = np.sin(11 * y + 2.2 * np.sin(5 * x + 6 * phase)) > 0
+    else:
+        assert name == "faded", name
+        found = np.clip((y + 1) / 2, 0, 1)
+    return found.astype(np.float32, copy=False)
 
 
 def png(pixels: Pixels) -> bytes:

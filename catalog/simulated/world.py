@@ -124,7 +124,7 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
 def unit(vectors: NDArray[np.floating[Any]]) -> Reals:
     """Rows of length 1."""
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
 def make_goods(size: Size) -> Goods:

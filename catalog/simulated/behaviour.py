@@ -47,7 +47,7 @@ SLICE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Happenings:
+class Behaviour:
     """All events in columns, in order of time."""
 
     users: Ints
@@ -75,7 +75,7 @@ class World:
     def attraction(self, users: Ints, items: Ints, when: NDArray[np.floating[Any]]) -> Reals:
         """How much users like items at times in 0 … 1, `[n]`, of about zero mean and unit variance."""
         product = np.einsum("nd,nd->n", self.people.taste(users, when), self.goods.places[items])
-        return (product / self.scale).astype(np.float32)
+        return np.asarray(product / self.scale, np.float32)
 
     @property
     def scale(self) -> float:
@@ -88,9 +88,9 @@ def make_world(size: Size) -> World:
     return World(size, make_goods(size), make_people(size))
 
 
-def make_happenings(world: World) -> Happenings:
+def make_behaviour(world: World) -> Behaviour:
     """Draw exactly `size.events` events."""
-    size, rng = world.size, stream(world.size.seed, "happenings")
+    size, rng = world.size, stream(world.size.seed, "behaviour")
     users = _who(world.people, int(size.events * SURPLUS) + size.users, rng)
     starts, visits = _visits(users, rng)
     when = _when(world.people, users, starts, visits, rng)
@@ -100,7 +100,7 @@ def make_happenings(world: World) -> Happenings:
     times = _distinct_seconds(users, when)
     types, values = _reactions(world, users, items, when, rng)
     order = np.lexsort((users, times))
-    return Happenings(users[order], items[order], types[order], values[order], times[order])
+    return Behaviour(users[order], items[order], types[order], values[order], times[order])
 
 
 def _who(people: People, count: int, rng: np.random.Generator) -> Ints:
