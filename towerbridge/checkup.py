@@ -54,7 +54,12 @@ def _python() -> Check:
 def _packages() -> Iterator[Check]:
     """The extras that serve and train, each with the distributions it lacks."""
     wanted: dict[str, list[str]] = {"serve": [], "train": []}
-    for line in importlib.metadata.requires("towerbridge") or []:
+    try:
+        declared = importlib.metadata.requires("towerbridge") or []
+    except importlib.metadata.PackageNotFoundError:
+        yield Check("extras", False, "towerbridge runs from a folder and is not installed", needed=False)
+        return
+    for line in declared:
         match = REQUIREMENT.match(line)
         if match and match[2] in wanted and match[1].lower() != "towerbridge":
             wanted[match[2]].append(match[1])

@@ -6,8 +6,10 @@ so that `--help` answers at once and `serve` never loads a training framework.
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -20,28 +22,47 @@ from towerbridge.commands import data, learn, models, serving, setup
 from towerbridge.commands.demo import demo
 from towerbridge.options import Globals
 
+BUG_EXIT = 1
 USAGE_EXIT = 2
 INTERRUPT_EXIT = 130
 TERMINATED_EXIT = 143
 
 
 class Commands(TyperGroup):
-    """The one place where an error becomes a sentence and an exit code."""
+    """The command group; Ctrl-C while a command runs is an exit code, wherever it strikes."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; `--debug` lets the stack trace through."""
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             _leave("interrupted", INTERRUPT_EXIT)
-        except RecommenderError as error:
-            if ctx.params.get("debug"):
-                raise
-            _leave(str(error), USAGE_EXIT)
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with its errors as one sentence and an exit code; `--debug` lets the stack trace through."""
+
+    @functools.wraps(command)
+    def run(ctx: typer.Context, *args: Any, **kwargs: Any) -> None:
+        try:
+            command(ctx, *args, **kwargs)
+        except (typer.Exit, typer.Abort):
+            raise
         except BrokenPipeError:
             # The reader of our output went away, as `| head` does: not a failure, and nobody to tell.
             sys.stdout = None
             raise typer.Exit(0) from None
+        except Exception as error:
+            if ctx.obj.debug:
+                raise
+            if isinstance(error, RecommenderError):
+                _leave(str(error), USAGE_EXIT)
+            what = f"{type(error).__name__}: {error}".rstrip(": ")
+            _leave(
+                f"failed unexpectedly, {what}; `towerbridge --debug {ctx.info_name}` shows where", BUG_EXIT
+            )
+
+    return run
 
 
 app = typer.Typer(
@@ -62,7 +83,13 @@ for panel, commands in {
     "This machine": {"stats": data.stats, "config": setup.show_config, "doctor": setup.doctor},
 }.items():  # fmt: skip
     for name, command in commands.items():
-        app.command(name, rich_help_panel=panel)(command)
+        app.command(name, rich_help_panel=panel)(guarded(command))
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
 
 
 @app.callback()
@@ -74,19 +101,24 @@ def _globals(
             envvar="TOWERBRIDGE_CONFIG", help="settings file; else ./towerbridge.toml", metavar="FILE"
         ),
     ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="show stack traces and the libraries' own messages")] = False,
-    version: Annotated[bool, typer.Option("--version", help="print the version and end")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="show stack traces and the libraries' own messages")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version and end", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
-    if version:
-        print(__version__)
-        raise typer.Exit
-    ctx.obj = Globals(config)
+    ctx.obj = Globals(config, debug)
     if not debug:
         quiet.libraries()
 
 
 def main() -> None:
-    """The console script: exit code 0, 2 for what you can mend, 130 on Ctrl-C, 143 when told to stop."""
+    """The console script.
+
+    Exit codes: 0; 1 where data is not clean or something unforeseen happened; 2 for what you can mend;
+    130 on Ctrl-C; 143 when told to stop.
+    """
     signal.signal(signal.SIGTERM, _terminated)
     app(prog_name="towerbridge")
 

@@ -36,17 +36,19 @@ class MongoDB(Section):
     """Where the catalogue and the events live."""
 
     uri: str | None = Field(
-        default=None, description="address of a MongoDB; without one, a mongod is started on loopback under `home`"
+        default=None,
+        description="address of a MongoDB; without one, a mongod is started on loopback under `home`",
     )
 
 
 class Simulated(Section):
     """The generated data set `simulated`."""
 
-    items: int = Field(default=2_000, ge=1, description="items with drawn pictures and written descriptions")
-    users: int = Field(default=1_000, ge=1, description="users of known taste")
-    events: int = Field(default=60_000, ge=1, description="time-stamped events")
-    seed: int = Field(default=0, ge=0, description="the same seed generates the same data")
+    items: int = Field(default=2_000, ge=50, description="items, with titles and written descriptions")
+    users: int = Field(default=1_500, ge=10, description="users of known taste")
+    events: int = Field(default=100_000, ge=100, description="time-stamped events")
+    seed: int = Field(default=7, ge=0, description="the same seed generates the same data")
+    pictures: int = Field(default=20_000, ge=0, description="at most so many items get a drawn picture")
 
 
 class Encoders(Section):
@@ -67,27 +69,47 @@ class Train(Section):
     """What the towers and the ranker learn with."""
 
     epochs: int | None = Field(
-        default=None, ge=1, description="passes over the events; the default is the model's own"
+        default=None, ge=1, description="passes over the events, at most; the default suits MovieLens-100k"
     )
     batch_size: int | None = Field(default=None, ge=1, description="examples a step")
     learning_rate: float | None = Field(default=None, gt=0)
-    embedding_size: int | None = Field(default=None, ge=4, le=1024, description="length of user and item vectors")
+    embedding_size: int | None = Field(
+        default=None, ge=4, le=1024, description="length of user and item vectors"
+    )
     seed: int = Field(default=0, ge=0, description="the same seed on the same machine trains the same model")
 
 
 class Serve(Section):
     """The HTTP service."""
 
+    bundle: Path | None = Field(default=None, description="a bundle folder, instead of the promoted one")
     host: str = Field(default="127.0.0.1", description="address to listen on")
-    port: int = Field(default=8000, ge=1, le=65535)
+    port: int = Field(default=8000, ge=0, le=65535, description="0 takes any free one")
     workers: int = Field(default=1, ge=1, le=64, description="processes that answer")
+    candidates: int = Field(
+        default=500, ge=1, le=10_000, description="items that the ranker scores per request"
+    )
+    history_limit: int = Field(
+        default=1000, ge=1, le=10_000, description="latest events of a user that are read"
+    )
+    user_seconds: float = Field(
+        default=5.0, ge=0, description="how long a user's side features are remembered"
+    )
+    read_seconds: float = Field(default=1.0, gt=0, description="longest wait for MongoDB in a read")
+    write_seconds: float = Field(default=5.0, gt=0, description="longest wait for MongoDB in a write")
+    retry_seconds: float = Field(
+        default=2.0, gt=0, description="pause after MongoDB failed before the next try"
+    )
+    max_body_bytes: int = Field(default=2_000_000, ge=1024, description="largest request body")
 
 
 class Config(Section):
     """Every setting of Towerbridge."""
 
     dataset: str = Field(default="simulated", description="name of a data set, or path of a dataset.toml")
-    data: Path | None = Field(default=None, description="folder that holds data sets by name; else they are fetched")
+    data: Path | None = Field(
+        default=None, description="folder that holds data sets by name; else they are fetched"
+    )
     home: Path = Field(default=Path(".towerbridge"), description="folder of the database, runs and bundles")
     device: Device = Field(default="auto", description="where encoders and towers compute: auto, cpu or cuda")
     mongodb: MongoDB = MongoDB()

@@ -26,6 +26,7 @@ class Globals:
     """What stands before the verb on the command line."""
 
     config_file: Path | None = None
+    debug: bool = False
 
 
 DatasetArgument = Annotated[

@@ -6,7 +6,7 @@ Each names what it needs of the settings and leaves what it made on disk or in M
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from catalog.store import CatalogStore, Counts
     from embeddings.job import EmbedReport
     from embeddings.mongo import MongoEmbeddingStore
+    from towerbridge.config import Config
+    from training.config import TrainConfig
     from training.train import Run
 
 Embedded = dict[str, tuple[str | None, "EmbedReport | None"]]
@@ -118,21 +120,35 @@ def train(
     workspace: Workspace, store: MongoStore, embeddings: MongoEmbeddingStore, progress: Progress
 ) -> Run:
     """Fit towers and ranker; the run's folder is new under the workspace."""
-    from training.config import TrainConfig
     from training.dataset import TrainingData
     from training.train import train
 
     imported(store, workspace.dataset)
-    given = workspace.config.train.model_dump(exclude_none=True)
     folder = workspace.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    return train(TrainingData.load(store, embeddings), TrainConfig(**given), folder, progress)
+    return train(TrainingData.load(store, embeddings), train_config(workspace.config), folder, progress)
+
+
+def train_config(config: Config) -> TrainConfig:
+    """The knobs of a run: the defaults, less what the settings say otherwise."""
+    from training.config import TrainConfig
+
+    given = config.train.model_dump(exclude_none=True)
+    knobs = TrainConfig(device=config.device)
+    if "embedding_size" in given:
+        given["towers"] = replace(knobs.towers, embedding_size=given.pop("embedding_size"))
+    if "epochs" in given:
+        # One dial for all three fits: whoever asks for a short run does not mean the towers alone.
+        given["rating_epochs"] = min(knobs.rating_epochs, given["epochs"])
+        given["order_epochs"] = min(knobs.order_epochs, given["epochs"])
+    return replace(knobs, **given)
 
 
 def build(workspace: Workspace, run: Path | None, progress: Progress, promote: bool) -> Path:
     """Seal a run, by default the latest, and make it the version that serves."""
-    from bundle import versions
     from training.build import build
     from training.train import Run
+
+    from bundle import versions
 
     folder = workspace.bundles
     path = build(Run.open(run or workspace.latest_run()), folder)
@@ -149,9 +165,10 @@ def evaluate(
     progress: Progress,
 ) -> dict[str, Any]:
     """Measure the version that serves; the object of `towerbridge evaluate --json`."""
+    from training.evaluate import evaluate
+
     from bundle import versions
     from training.dataset import TrainingData
-    from training.evaluate import evaluate
 
     path = versions.current(workspace.bundles)
     wanted = ("next_item", "rating") if protocol == "all" else (protocol.replace("-", "_"),)

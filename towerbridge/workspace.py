@@ -69,7 +69,8 @@ class Workspace:
             say: Is told, in sentences, what is fetched from where and under which licence.
         """
         from catalog.registry import open_dataset
-        from catalog.simulated import SIMULATED, Size
+        from catalog.simulated.dataset import SIMULATED
+        from catalog.simulated.world import Size
 
         config = self.config
         size = Size(**config.simulated.model_dump()) if sized or config.dataset == SIMULATED else None

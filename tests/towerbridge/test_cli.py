@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 COMMAND = [sys.executable, "-m", "towerbridge"]
-HEAVY = ("numpy", "pydantic", "pymongo", "rich", "torch", "tensorflow", "onnxruntime", "faiss", "fastapi")
+HEAVY = ("numpy", "pymongo", "rich", "torch", "tensorflow", "onnxruntime", "faiss", "fastapi")
 
 
 @pytest.fixture
@@ -85,7 +85,9 @@ def test_the_version_is_the_packages(towerbridge):
     assert towerbridge("--version").stdout == f"{__version__}\n"
 
 
-@pytest.mark.parametrize("words", [("fly",), ("import", "--colour"), ("serve", "--port", "many"), ("promote",)])
+@pytest.mark.parametrize(
+    "words", [("fly",), ("import", "--colour"), ("serve", "--port", "many"), ("promote",)]
+)
 def test_what_the_command_line_does_not_know_is_exit_code_2(towerbridge, words):
     run = towerbridge(*words)
     assert run.returncode == 2

@@ -115,3 +115,18 @@ def test_the_printed_file_can_be_used_as_it_is(file):
 def test_an_empty_text_in_the_file_means_nothing(file):
     file.write_text('data = ""\n[mongodb]\nuri = ""\n')
     assert load(file, {}) == Config()
+
+
+def test_defaults_are_those_of_the_layers_below():
+    from dataclasses import asdict
+
+    from catalog.simulated.world import Size
+    from embeddings import choose
+    from serving.settings import Settings
+
+    assert Config().simulated.model_dump() == asdict(Size())
+    shared = {"home", "dataset", "mongodb_uri"}
+    fields = {name: field for name, field in Settings.model_fields.items() if name not in shared}
+    assert Config().serve.model_dump() == {name: field.default for name, field in fields.items()}
+    assert Config().encoders.text == choose.DEFAULT_TEXT_MODEL
+    assert Config().encoders.image == choose.DEFAULT_IMAGE_MODEL

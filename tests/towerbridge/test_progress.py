@@ -67,7 +67,8 @@ def test_an_error_is_not_reported_as_a_finished_stretch(clock):
             clock.now += 5
             raise KeyboardInterrupt
 
-    pytest.raises(KeyboardInterrupt, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert stream.getvalue() == ""
 
 

@@ -54,7 +54,7 @@ def validate(
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a data set as import would, write nothing, report its problems; exit code 1 on a bad row."""
+    """Read a data set as import would, store nothing, report its problems; exit code 1 on a bad row."""
     from towerbridge import stages
     from towerbridge.nowhere import NowhereStore
     from towerbridge.progress import progress

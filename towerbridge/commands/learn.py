@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from towerbridge.options import (
-    DatasetOption,
     DataOption,
+    DatasetOption,
     DeviceOption,
     EpochsOption,
     JsonOption,

@@ -30,13 +30,12 @@ def models(ctx: typer.Context, dataset: DatasetOption = None, as_json: JsonOptio
     if not found:
         print(f"no models of {workspace.dataset} yet: `towerbridge demo`, or `train` and `build`, makes one")
         return
-    rows = [
-        (
-            each.name + (" *" if each.current else ""),
-            each.manifest.counts.items, each.manifest.counts.users, each.manifest.counts.interactions, " ".join(_figures(each.manifest.metrics)),
-        )
-        for each in found
-    ]  # fmt: skip
+    rows = []
+    for each in found:
+        counts = each.manifest.counts
+        figures = " ".join(_figures(each.manifest.metrics))
+        name = each.name + (" *" if each.current else "")
+        rows.append((name, counts.items, counts.users, counts.interactions, figures))
     table(("version (* serves)", "items", "users", "interactions", "metrics"), rows, workspace.dataset)
 
 
