@@ -1,0 +1,107 @@
+"""Everything a training run reads, in memory and in rows: records, events, content vectors.
+
+Built from the stores once; protocols that train on part of the events make another one with `with_log`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from catalog.errors import NotReadyError
+from catalog.records import Floats, IdMap, InteractionLog, Item, User
+from catalog.schema import DatasetSchema
+from catalog.store import CatalogStore
+from embeddings.content import content_hash
+from embeddings.encoder import Modality
+from embeddings.store import EmbeddingStore
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Content vectors of all items, and which encoders made them."""
+
+    text: Floats
+    """`[items, dim]`; zeros, one column wide, where the modality is masked."""
+    image: Floats
+    mask: Floats
+    """`[items, 2]`: 1 where there is a text, a picture."""
+    text_encoder: str | None = None
+    image_encoder: str | None = None
+
+    @classmethod
+    def none(cls, items: int) -> Content:
+        """No text and no pictures."""
+        empty = np.zeros((items, 1), np.float32)
+        return cls(empty, empty, np.zeros((items, 2), np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """One data set, ready to be split and learned from."""
+
+    schema: DatasetSchema
+    items: tuple[Item, ...]
+    users: tuple[User, ...]
+    item_ids: IdMap
+    user_ids: IdMap
+    log: InteractionLog
+    content: Content
+
+    @classmethod
+    def load(cls, store: CatalogStore, embeddings: EmbeddingStore) -> TrainingData:
+        """Read a data set that was imported and embedded.
+
+        Raises:
+            NotReadyError: nothing was imported, or there are no items, users or interactions.
+        """
+        schema = store.load_schema()
+        if schema is None:
+            raise NotReadyError(
+                "expected an imported data set in MongoDB, found none; run `towerbridge import DATASET` first"
+            )
+        items, users = tuple(store.items()), tuple(store.users())
+        item_ids, user_ids = IdMap.of(i.item_id for i in items), IdMap.of(u.user_id for u in users)
+        log = store.log(user_ids, item_ids, schema)
+        if not len(log):
+            raise NotReadyError(
+                f"expected items, users and interactions in {schema.name}, found {len(items)} items, "
+                f"{len(users)} users and {len(log)} interactions between them; import them first"
+            )
+        return cls(schema, items, users, item_ids, user_ids, log, load_content(embeddings, items))
+
+    def with_log(self, log: InteractionLog) -> TrainingData:
+        """The same catalogue and users, other events."""
+        return replace(self, log=log)
+
+    def targets(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """`[events]`: which events a model is asked to predict.
+
+        Those whose type says liking or wanting, at the user's first event with the item: what has been
+        seen is not recommended again, so it cannot be asked for either.
+        """
+        kinds = self.schema.interactions.values()
+        wanted = np.array([False, *(kind.polarity == "positive" for kind in kinds)])
+        pair = self.log.user_rows * len(self.items) + self.log.item_rows
+        first = np.zeros(len(self.log), bool)
+        first[np.unique(pair, return_index=True)[1]] = True
+        targets: np.ndarray[tuple[int], np.dtype[np.bool_]] = wanted[self.log.types] & first
+        return targets
+
+
+def load_content(store: EmbeddingStore, items: tuple[Item, ...]) -> Content:
+    """Content vectors of items by the encoders that the embedding job used last."""
+    columns: dict[Modality, Floats] = {}
+    masks = np.zeros((len(items), 2), np.float32)
+    names: dict[Modality, str | None] = {}
+    modalities: tuple[Modality, Modality] = ("text", "image")
+    for column, modality in enumerate(modalities):
+        encoder = store.selected(modality)
+        names[modality] = encoder.name if encoder else None
+        columns[modality] = np.zeros((len(items), 1), np.float32)
+        if encoder:
+            hashes = [content_hash(item, modality) for item in items]
+            columns[modality], mask = store.matrix(encoder.name, hashes, encoder.dim)
+            masks[:, column] = mask
+    return Content(columns["text"], columns["image"], masks, names["text"], names["image"])

@@ -1,0 +1,114 @@
+"""What the order head learns from: what retrieval returned before an event that its towers had not seen.
+
+Each example is a list: the item that came next and candidates that did not, drawn from the same pool that
+serving will rank, the top of it more densely.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from catalog.progress import Progress
+from catalog.records import Candidates, Floats, Ints
+from training.config import TrainConfig
+from training.retriever import Retriever
+from training.windows import Batch
+
+TOP = 64
+"""Candidates at the head of the pool from which half of each list is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Candidate lists with the position of the right one, 0 in training examples."""
+
+    users: Ints
+    """`[lists]` user rows."""
+    rows: Ints
+    """`[lists, size]` item rows; -1 = padding in validation lists."""
+    cross: Floats
+    """`[lists, size, features]`"""
+    chosen: Ints
+    """`[lists]` position of the item that came next, -1 where retrieval did not return it."""
+
+    def batch(self, retriever: Retriever, at: Ints) -> Batch:
+        """Inputs of some lists for the order model."""
+        rows = np.maximum(self.rows[at], 0)
+        return {
+            "user_tokens": retriever.users.tokens[self.users[at]],
+            "item_tokens": retriever.columns.tokens[rows],
+            "item_numeric": retriever.columns.numeric[rows],
+            "cross": self.cross[at],
+            "chosen": np.maximum(self.chosen[at], 0).astype(np.int32),
+        }
+
+
+def training_lists(
+    early: Retriever, until: Ints, config: TrainConfig, rng: np.random.Generator, progress: Progress
+) -> Lists:
+    """Lists for events between the end of the early retriever's training part and `until` `[users]`."""
+    data, split = early.data, early.split
+    asked = data.targets()
+    spans = [np.arange(e, u) for e, u in zip(split.end, until, strict=True) if u > e]
+    events = np.concatenate(spans) if spans else np.zeros(0, np.int64)
+    events = events[asked[events]]
+    if len(events) > config.order_examples:
+        events = np.sort(rng.choice(events, config.order_examples, replace=False))
+    users, rows, cross = [], [], []
+    size = min(config.list_size, len(data.items))
+    progress.start("lists for the ranker", len(events))
+    for at in range(0, len(events), 512):
+        some = events[at : at + 512]
+        owners = data.log.user_rows[some]
+        for event, user, found in zip(
+            some, owners, early.candidates(owners, some, config.candidates), strict=True
+        ):
+            where = np.flatnonzero(found.rows == data.log.item_rows[event])
+            if len(where) and len(found) >= size:
+                picked = pick(len(found), int(where[0]), size, rng)
+                chosen = Candidates(found.rows[picked], found.scores[picked])
+                history = data.log.history(int(split.begin[user]), int(event))
+                users.append(user)
+                rows.append(chosen.rows)
+                cross.append(early.space.cross(chosen, history, early.columns))
+        progress.advance(len(some))
+    return Lists(
+        np.array(users, np.int64),
+        np.array(rows, np.int64).reshape(len(users), size),
+        np.array(cross, np.float32).reshape(len(users), size, -1),
+        np.zeros(len(users), np.int64),
+    )
+
+
+def pick(pool: int, right: int, size: int, rng: np.random.Generator) -> Ints:
+    """`size` different positions of a pool, the right one first; half of the others from its top."""
+    others = np.delete(np.arange(pool), right)
+    head, tail = others[:TOP], others[TOP:]
+    near = min(len(head), max((size - 1) // 2, size - 1 - len(tail)))
+    drawn = [rng.choice(head, near, replace=False)]
+    if size - 1 - near:
+        drawn.append(rng.choice(tail, size - 1 - near, replace=False))
+    return np.concatenate([[right], *drawn]).astype(np.int64)
+
+
+def validation_lists(retriever: Retriever, users: Ints, count: int) -> Lists:
+    """Whole pools before each user's validation event, in retrieval order, padded to one length."""
+    data, split = retriever.data, retriever.split
+    ends = split.validation[users]
+    pools = retriever.candidates(users, ends, count)
+    width = max((len(pool) for pool in pools), default=0)
+    rows = np.full((len(users), width), -1, np.int64)
+    chosen = np.full(len(users), -1, np.int64)
+    cross: Floats | None = None
+    for i, (user, end, pool) in enumerate(zip(users, ends, pools, strict=True)):
+        rows[i, : len(pool)] = pool.rows
+        where = np.flatnonzero(pool.rows == data.log.item_rows[end])
+        chosen[i] = where[0] if len(where) else -1
+        history = data.log.history(int(split.begin[user]), int(end))
+        features = retriever.space.cross(pool, history, retriever.columns)
+        if cross is None:
+            cross = np.zeros((len(users), width, features.shape[1]), np.float32)
+        cross[i, : len(pool)] = features
+    return Lists(users, rows, cross if cross is not None else np.zeros((0, 0, 0), np.float32), chosen)

@@ -1,0 +1,167 @@
+"""The first stage while training: fitted towers, the item columns that go with them, exact search.
+
+One is fitted on all but the last training events, for the ranker to learn from its mistakes; another on all
+of them, to be shipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from catalog.progress import Progress
+from catalog.records import Candidates, Floats, Ints
+from towers.features import FeatureSpace, ItemColumns
+from towers.item_tower import ItemSizes
+from towers.retrieval import RetrievalModel
+from towers.user_tower import UserSizes
+from training.config import TrainConfig
+from training.dataset import TrainingData
+from training.fit import Fitted, fit
+from training.metrics import ndcg
+from training.neighbours import item_item
+from training.split import Split
+from training.windows import UserColumns, Windows, history_batch
+
+CHUNK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Retriever:
+    """Towers fitted on the training part of a split."""
+
+    data: TrainingData
+    space: FeatureSpace
+    split: Split
+    model: RetrievalModel
+    users: UserColumns
+    columns: ItemColumns
+    vectors: Floats
+    """`[items, embedding_size]`"""
+    fitted: Fitted
+
+    def user_vectors(self, users: Ints, ends: Ints) -> Floats:
+        """Vectors `[n, embedding_size]` of users as they were before the events at positions `ends`."""
+        return user_vectors(
+            self.model, self.space, self.data, self.users, self.split, self.vectors, users, ends
+        )
+
+    def candidates(self, users: Ints, ends: Ints, count: int) -> list[Candidates]:
+        """The best `count` unseen items of each user before the events at positions `ends`."""
+        found = []
+        for at in range(0, len(users), CHUNK):
+            some, upto = users[at : at + CHUNK], ends[at : at + CHUNK]
+            scores = self.user_vectors(some, upto) @ self.vectors.T
+            for row, user, end in zip(scores, some, upto, strict=True):
+                row[self.data.log.item_rows[self.split.begin[user] : end]] = -np.inf
+                found.append(best(row, count))
+        return found
+
+
+def best(scores: Floats, count: int) -> Candidates:
+    """The best `count` of all items that have a finite score."""
+    count = min(count, len(scores))
+    top = np.argpartition(-scores, count - 1)[:count] if count < len(scores) else np.arange(len(scores))
+    top = top[np.isfinite(scores[top])]
+    top = top[np.argsort(-scores[top], kind="stable")]
+    return Candidates(top.astype(np.int64), scores[top].astype(np.float32))
+
+
+def fit_retriever(
+    data: TrainingData, space: FeatureSpace, split: Split, config: TrainConfig, label: str, progress: Progress
+) -> Retriever:
+    """Train both towers on the training part of a split, choosing the epoch on its validation events."""
+    log = data.log
+    learned = split.training(log)
+    popularity = np.bincount(log.item_rows[learned], minlength=len(data.items)).astype(np.float32)
+    trained = np.bincount(log.user_rows[learned], minlength=len(data.users)) > 0
+    tokens, numeric = space.item_inputs(data.items)
+    rows, weights = item_item(
+        log.user_rows[learned], log.item_rows[learned], (len(data.users), len(data.items)),
+        config.neighbours, config.neighbours_reg,
+    )  # fmt: skip
+    embedding_rows = np.where(popularity > 0, np.arange(1, len(data.items) + 1), 0).astype(np.int32)
+    columns = ItemColumns(tokens, numeric, embedding_rows, popularity, rows, weights)
+    users = UserColumns.of(space, data, trained)
+    windows = Windows(data, split, space, users)
+    model = RetrievalModel(
+        config.towers,
+        ItemSizes(
+            len(data.items) + 1, space.item_tokens, data.content.text.shape[1], data.content.image.shape[1]
+        ),
+        UserSizes(len(data.users) + 1, space.user_tokens, space.types, space.history),
+        item_inputs(data, columns),
+        target_share(data, learned),
+    )
+    rng = np.random.default_rng(config.seed)
+    chosen = validation_users(split, config, rng)
+
+    def validate() -> float:
+        vectors = model.item_vectors()
+        ends = split.validation[chosen]
+        ranks = []
+        for at in range(0, len(chosen), CHUNK):
+            some, upto = chosen[at : at + CHUNK], ends[at : at + CHUNK]
+            scores = user_vectors(model, space, data, users, split, vectors, some, upto) @ vectors.T
+            ranks.append(target_ranks(data, split, scores, some, upto))
+        return ndcg(np.concatenate(ranks), 10) if ranks else 0.0
+
+    fitted = fit(
+        model, label=label, batches=lambda: windows.epoch(config.batch_size, rng),
+        steps=windows.steps(config.batch_size), examples=windows.examples, validate=validate,
+        epochs=config.epochs, learning_rate=config.learning_rate, patience=config.patience,
+        validate_every=config.validate_every, progress=progress,
+    )  # fmt: skip
+    return Retriever(data, space, split, model, users, columns, model.item_vectors(), fitted)
+
+
+def item_inputs(data: TrainingData, columns: ItemColumns) -> dict[str, np.ndarray]:
+    """The item tower's inputs for the whole catalogue."""
+    return {
+        "item_row": columns.embedding_rows,
+        "item_tokens": columns.tokens,
+        "item_numeric": columns.numeric,
+        "text": data.content.text,
+        "image": data.content.image,
+        "content_mask": data.content.mask,
+    }
+
+
+def target_share(data: TrainingData, learned: np.ndarray) -> Floats:
+    """`[items]` share of the training targets that are the item: the chance to be drawn into a batch."""
+    asked = data.targets() & learned
+    counts = np.bincount(data.log.item_rows[asked], minlength=len(data.items))
+    share: Floats = (counts / max(1, counts.sum())).astype(np.float32)
+    return share
+
+
+def validation_users(split: Split, config: TrainConfig, rng: np.random.Generator) -> Ints:
+    """Users to validate on: all that have a validation event, or a sample of them."""
+    users = np.flatnonzero(split.validation >= 0)
+    if len(users) > config.validation_users:
+        users = np.sort(rng.choice(users, config.validation_users, replace=False))
+    return users
+
+
+def user_vectors(
+    model: RetrievalModel, space: FeatureSpace, data: TrainingData, columns: UserColumns, split: Split,
+    vectors: Floats, users: Ints, ends: Ints,
+) -> Floats:  # fmt: skip
+    """Vectors of users as they were before the events at positions `ends`."""
+    ranges = list(zip(split.begin[users].tolist(), ends.tolist(), strict=True))
+    inputs = {"user_row": columns.row[users], "user_tokens": columns.tokens[users]}
+    return model.user_vectors({**inputs, **history_batch(space, data, vectors, ranges)})
+
+
+def target_ranks(
+    data: TrainingData, split: Split, scores: Floats, users: Sequence[int] | Ints, ends: Ints
+) -> Ints:
+    """Ranks `[n]` of the items of the events at `ends` among all that each user has not seen before."""
+    targets = data.log.item_rows[ends]
+    own = scores[np.arange(len(scores)), targets]
+    for row, user, end in zip(scores, users, ends, strict=True):
+        row[data.log.item_rows[split.begin[user] : end]] = -np.inf
+    ranks: Ints = (scores > own[:, None]).sum(1)
+    return ranks
