@@ -18,7 +18,7 @@ import numpy as np
 from catalog.errors import ConfigError, NotReadyError
 from catalog.records import Floats, Item
 from embeddings.content import UnreadableError, content_hash, image_bytes
-from embeddings.device import choose_device
+from embeddings.device import FORWARD_BATCH, choose_device
 from embeddings.encoder import Modality
 from embeddings.pictures import Preprocess, decode
 from embeddings.text import unit
@@ -102,9 +102,13 @@ class ImageEncoder:
         """Unit vectors `[n, dim]` of preprocessed pictures `[n, 3, size, size]`."""
         import torch
 
+        vectors = np.zeros((len(pixels), self.dim), np.float32)
+        step = FORWARD_BATCH[self._device]
         with torch.inference_mode():
-            features = self._network(torch.from_numpy(pixels).to(self._device))
-        return unit(features.float().cpu().numpy())
+            for begin in range(0, len(pixels), step):
+                some = torch.from_numpy(pixels[begin : begin + step]).to(self._device)
+                vectors[begin : begin + step] = self._network(some).float().cpu().numpy()
+        return unit(vectors)
 
     def _read(self, item: Item) -> tuple[Floats | None, str | None]:
         if not item.image:

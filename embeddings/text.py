@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from catalog.errors import ConfigError, NotReadyError
 from catalog.records import Floats, Item
 from embeddings.content import content_hash, item_text
-from embeddings.device import choose_device
+from embeddings.device import FORWARD_BATCH, choose_device
 from embeddings.encoder import Modality
 from embeddings.torchvision_ops import declare_missing_operators
 from embeddings.weights import Weights, text_weights
@@ -36,10 +35,10 @@ class TextEncoder:
 
     modality: Modality = "text"
 
-    def __init__(self, model: SentenceTransformer, name: str, batch_size: int = 32) -> None:
+    def __init__(self, model: SentenceTransformer, name: str, forward_batch: int = 8) -> None:
         self.name = name
         self._model = model
-        self._batch_size = batch_size
+        self._forward_batch = forward_batch
         self._tokenizer: Any = model.tokenizer
         # Two places go to the tokens that begin and end every sequence.
         self._window = int(model.max_seq_length or 512) - 2
@@ -74,7 +73,8 @@ class TextEncoder:
                 f"{weights.path} is not a sentence-transformers model folder that loads: {error}"
             ) from error
         model.eval()
-        return cls(model, f"sbert:{Path(weights.name).name}:{weights.identity()}:{_VERSION}")
+        name = f"sbert:{weights.name}:{weights.identity()}:{_VERSION}"
+        return cls(model, name, FORWARD_BATCH[chosen])
 
     def content_hash(self, item: Item) -> str | None:
         """Identity of title and text; None where both are empty."""
@@ -96,7 +96,7 @@ class TextEncoder:
         pooled = np.zeros((len(texts), self.dim), np.float32)
         if pieces:
             vectors = self._model.encode(
-                pieces, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
+                pieces, batch_size=self._forward_batch, normalize_embeddings=True, show_progress_bar=False
             )
             np.add.at(pooled, owners, np.asarray(vectors, np.float32))
         return unit(pooled)

