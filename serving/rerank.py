@@ -48,5 +48,4 @@ def nearest(vectors: Floats, rows: Ints, history: Ints) -> tuple[Ints, Floats]:
 
 def _unit(vectors: Floats) -> Floats:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: Floats = vectors / np.where(lengths > 0, lengths, np.float32(1))
-    return scaled
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)

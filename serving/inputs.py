@@ -1,0 +1,158 @@
+"""What requests may say: the types of parameters and bodies, and what is wrong with one event.
+
+Ids are opaque: any text of 1 to 1,024 bytes without NUL. Times are ISO-8601 (UTC where no zone is given) or
+seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)  # fmt: skip
+
+from catalog.documents import checked_id
+from catalog.errors import DataError
+from catalog.records import Interaction, ItemId, UserId
+from catalog.schema import DatasetSchema
+
+MAX_ROWS = 1000
+MAX_CANDIDATES = 500
+LATEST = 4_102_444_800.0
+"""2100-01-01; anything later is milliseconds taken for seconds."""
+
+
+def _id(value: str) -> str:
+    try:
+        return checked_id(value, "an id")
+    except DataError as exc:
+        raise ValueError(str(exc)) from None
+
+
+def _id_text(value: object) -> object:
+    """Integers are accepted for ids: many clients hold numeric ones."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def to_epoch(value: object) -> float:
+    """Seconds since the epoch of a time in either form; ValueError says what was expected."""
+    wanted = "expected a time in ISO-8601 or in seconds since the epoch, 1970 to 2100"
+    if isinstance(value, str):
+        try:
+            seconds = float(value)
+        except ValueError:
+            try:
+                moment = datetime.fromisoformat(value.strip())
+                seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            except (ValueError, OverflowError):
+                raise ValueError(wanted) from None
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        raise ValueError(wanted)
+    if not 0 <= seconds < LATEST:
+        raise ValueError(f"{wanted} (is this one in milliseconds?)" if seconds >= LATEST else wanted)
+    return seconds
+
+
+Id = Annotated[
+    StrictStr, Field(min_length=1, max_length=1024), AfterValidator(_id), BeforeValidator(_id_text)
+]
+PathId = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_id)]
+_TIME_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
+Time = Annotated[float, BeforeValidator(to_epoch), WithJsonSchema(_TIME_SCHEMA)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class InteractionIn(_Body):
+    """One event, as it is posted."""
+
+    user_id: Id
+    item_id: Id = Field(description="may be unknown: the item may come later")
+    type: StrictStr = Field(description="one of the data set's declared types")
+    value: FiniteFloat | None = Field(default=None, description="for types that carry one, as a rating does")
+    timestamp: Time | None = Field(default=None, description="ISO-8601 or epoch seconds; now where absent")
+    event_id: Id | None = Field(default=None, description="makes a retry change nothing")
+    request_id: Id | None = Field(default=None, description="of the answer that showed the item")
+
+
+class CandidateIn(BaseModel):
+    """One candidate with whatever else the caller knows of it; only the id is read today."""
+
+    model_config = ConfigDict(extra="allow")
+
+    item_id: Id
+
+
+class RankIn(_Body):
+    """What to rank for whom."""
+
+    user_id: Id
+    candidates: list[Id | CandidateIn] = Field(
+        max_length=MAX_CANDIDATES,
+        description="ids, or objects with `item_id`; repeated ones are answered once",
+    )
+    context: dict[str, Any] | None = Field(default=None, description="kept for rankers that read it")
+
+
+class RankMoviesIn(BaseModel):
+    """Titles to rank for a user; other keys are ignored, as the service of this shape did."""
+
+    user_id: Id
+    candidate_movies: list[str] = Field(max_length=MAX_CANDIDATES)
+
+
+_EVENT = TypeAdapter(InteractionIn)
+
+
+def read_event(document: object, schema: DatasetSchema, now: float, sequence: int) -> Interaction:
+    """One posted event as a record.
+
+    Raises:
+        EventError: a field is wrong, the type is not declared, or the value does not suit the type.
+    """
+    try:
+        event = _EVENT.validate_python(document)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        raise EventError(".".join(str(part) for part in first["loc"]), first["msg"]) from None
+    kind = schema.interactions.get(event.type)
+    if kind is None:
+        known = ", ".join(schema.interactions)
+        raise EventError("type", f"expected one of {known}; found {event.type[:80]!r}")
+    if kind.value and kind.minimum is not None and kind.maximum is not None:
+        if event.value is None or not kind.minimum <= event.value <= kind.maximum:
+            bounds = f"{kind.minimum:g} to {kind.maximum:g}"
+            raise EventError(
+                "value", f"expected a number from {bounds} with {event.type}; found {event.value}"
+            )
+    elif event.value is not None:
+        raise EventError("value", f"expected no value with {event.type}; found {event.value}")
+    return Interaction(
+        UserId(event.user_id), ItemId(event.item_id), event.type,
+        now if event.timestamp is None else event.timestamp, event.value,
+        event.event_id, event.request_id, sequence,
+    )  # fmt: skip
+
+
+class EventError(Exception):
+    """One event that cannot be taken, and why."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message

@@ -1,0 +1,45 @@
+"""`/health`, `/health/live`, `/health/ready`: for people, for restarts, for load balancers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from catalog.errors import StoreError
+from serving.answers import json_answer
+from serving.problems import RESPONSES, request_id
+from serving.service import service_of
+
+router = APIRouter(tags=["health"])
+NOT_READY: dict[int | str, dict[str, Any]] = {503: RESPONSES[503]}
+
+
+@router.get("/health", summary="Whether the service answers", responses=NOT_READY)
+async def health(request: Request) -> dict[str, str]:
+    """`{"status": "healthy"}` once there is a model."""
+    _ = service_of(request).model
+    return {"status": "healthy"}
+
+
+@router.get("/health/live", summary="Whether the process is alive")
+async def live() -> dict[str, str]:
+    """Always answers; a process that does not should be restarted."""
+    return {"status": "alive"}
+
+
+@router.get("/health/ready", summary="Whether to send requests here", responses=NOT_READY)
+async def ready(request: Request) -> Response:
+    """The model that answers and whether the store does; 503 with the reason before there is a model.
+
+    Without the store the service stays ready: reads are answered from the bundle alone, marked degraded.
+    """
+    service = service_of(request)
+    model = service.model
+    body: dict[str, Any] = {"status": "ready", "model_version": model.bundle.version, "store": "up"}
+    try:
+        await service.store.ping()
+    except StoreError as exc:
+        body |= {"store": "down", "reason": str(exc)}
+    return json_answer(body, request_id(request))

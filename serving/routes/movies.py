@@ -1,0 +1,58 @@
+"""`POST /recommendation/ranked_recommendation`: movies by title, as the MovieLens ranking service answers.
+
+Its envelope is kept (`code`, and `response` with `movie_title` and `score`); what it did not say is added
+beside. A title that is not in the catalogue comes last with a null score, instead of a made-up one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from serving.answers import RankedMovies, json_answer
+from serving.inputs import RankMoviesIn
+from serving.problems import RESPONSES, request_id
+from serving.service import service_of
+
+router = APIRouter(tags=["compatible shapes"])
+
+
+@router.post(
+    "/recommendation/ranked_recommendation",
+    response_model=RankedMovies,
+    responses=RESPONSES,
+    summary="Rank movies by title, by predicted rating",
+)
+async def ranked_recommendation(request: Request, body: RankMoviesIn) -> Response:
+    """Each title once, by predicted rating, best first; unknown titles at the end, marked."""
+    service = service_of(request)
+    model = service.model
+    bundle = model.bundle
+    rows = model.titles.rows(body.candidate_movies)
+    titles: dict[str, str] = {}
+    for title, row in rows.items():
+        if row >= 0:
+            titles.setdefault(bundle.items.ids[row], title)
+    state, failed = await service.state(model, body.user_id)
+    ranked = model.pipeline.rank(state, list(titles), by="rating")
+    ratings = ranked.scores if ranked.ratings is None else ranked.ratings
+    response: list[dict[str, Any]] = []
+    for row, number in zip(ranked.rows.tolist(), ratings.tolist(), strict=True):
+        name = bundle.items.ids[row]
+        response.append({
+            "movie_title": titles[name], "score": round(number, 4),
+            "predicted_rating": None if ranked.ratings is None else round(number, 4), "item_id": name,
+        })  # fmt: skip
+    response += [
+        {"movie_title": title, "score": None, "predicted_rating": None, "item_id": None, "unknown": True}
+        for title, row in rows.items()
+        if row < 0
+    ]
+    identity = request_id(request)
+    body_out = {
+        "code": 200, "response": response, "user_id": body.user_id, "request_id": identity,
+        "model_version": bundle.version, "degraded": bool(failed + ranked.failed),
+    }  # fmt: skip
+    return json_answer(body_out, identity)

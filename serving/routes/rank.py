@@ -1,0 +1,32 @@
+"""`POST /v1/rank`: the caller's candidates, ranked for a user."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from serving.answers import RankedList, ranked_items, ranked_list
+from serving.inputs import CandidateIn, RankIn
+from serving.problems import RESPONSES, request_id
+from serving.service import service_of
+
+router = APIRouter(tags=["recommendations"])
+
+
+@router.post(
+    "/v1/rank", response_model=RankedList, responses=RESPONSES, summary="Rank given items for a user"
+)
+async def rank(request: Request, body: RankIn) -> Response:
+    """All candidates come back, each once; those not in the catalogue at the end, marked `unknown`."""
+    started = time.perf_counter()
+    service = service_of(request)
+    model = service.model
+    ids = [one.item_id if isinstance(one, CandidateIn) else one for one in body.candidates]
+    state, failed = await service.state(model, body.user_id)
+    ranked = model.pipeline.rank(state, ids)
+    return ranked_list(
+        model.bundle, body.user_id, ranked_items(model.bundle, ranked, ratings=True), request_id(request),
+        time.perf_counter() - started, failed + ranked.failed,
+    )  # fmt: skip

@@ -1,0 +1,65 @@
+"""The settings of a serving process, from arguments, then the environment.
+
+`TOWERBRIDGE_SERVE_<NAME>` sets a name; home, dataset and the MongoDB address are shared with the other commands
+and have no `SERVE_` in theirs. Orchestrators invent variables such as TOWERBRIDGE_PORT (Kubernetes does for a
+service of that name), hence the longer prefix.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _shared(name: str) -> AliasChoices:
+    return AliasChoices(name, f"TOWERBRIDGE_{name.upper()}")
+
+
+class Settings(BaseSettings):
+    """What a serving process is told; built inside `create_app` where none are given."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TOWERBRIDGE_SERVE_", extra="forbid", frozen=True, validate_by_name=True
+    )
+
+    home: Path = Field(default=Path(".towerbridge"), validation_alias=_shared("home"))
+    dataset: str = Field(
+        default="simulated", validation_alias=_shared("dataset"), description="names the database"
+    )
+    mongodb_uri: str | None = Field(default=None, validation_alias=_shared("mongodb_uri"))
+    bundle: Path | None = Field(
+        default=None, description="a bundle folder, instead of the promoted one of the data set"
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1, le=64, description="processes that answer")
+    candidates: int = Field(
+        default=500, ge=1, le=10_000, description="items that the ranker scores per request"
+    )
+    history_limit: int = Field(
+        default=1000, ge=1, le=10_000, description="latest events of a user that are read"
+    )
+    user_seconds: float = Field(
+        default=5.0, ge=0, description="how long a user's side features are remembered"
+    )
+    read_seconds: float = Field(default=1.0, gt=0, description="longest wait for MongoDB in a read")
+    write_seconds: float = Field(default=5.0, gt=0, description="longest wait for MongoDB in a write")
+    retry_seconds: float = Field(
+        default=2.0, gt=0, description="pause after MongoDB failed before it is asked again"
+    )
+    max_body_bytes: int = Field(default=2_000_000, ge=1024, description="largest request body")
+
+    @property
+    def bundles(self) -> Path:
+        """The folder with all versions of the data set."""
+        return self.home / "bundles" / self.dataset
+
+    def environment(self) -> dict[str, str]:
+        """The same settings as environment variables, for another process."""
+        given = self.model_dump(mode="json", exclude_none=True)
+        shared = {name: f"TOWERBRIDGE_{name.upper()}" for name in ("home", "dataset", "mongodb_uri")}
+        return {
+            shared.get(name, f"TOWERBRIDGE_SERVE_{name.upper()}"): str(value) for name, value in given.items()
+        }

@@ -1,0 +1,46 @@
+"""Items by title, for callers that know nothing else of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import orjson
+
+from bundle.columns import BytesColumn
+
+_LEADING = re.compile(r"^(the|a|an) (.+?)( \(\d{4}\))?$")
+_TRAILING = re.compile(r"^(.+), (the|a|an)( \(\d{4}\))?$")
+
+
+class Titles:
+    """Finds rows by title: exactly, then whatever the case and blanks, then with its article at the other end."""
+
+    def __init__(self, metadata: BytesColumn) -> None:
+        """Index all titles; of items with the same title the first one is meant."""
+        self._exact: dict[str, int] = {}
+        self._folded: dict[str, int] = {}
+        for row in range(len(metadata)):
+            title = orjson.loads(metadata[row]).get("title", "")
+            if title:
+                self._exact.setdefault(title, row)
+                self._folded.setdefault(folded(title), row)
+
+    def row(self, title: str) -> int:
+        """The row of a title, or -1."""
+        found = self._exact.get(title)
+        return self._folded.get(folded(title), -1) if found is None else found
+
+    def rows(self, titles: list[str]) -> Mapping[str, int]:
+        """Rows by title, each title once, in the order given."""
+        return {title: self.row(title) for title in dict.fromkeys(titles)}
+
+
+def folded(title: str) -> str:
+    """The form under which titles meet: `Godfather, The (1972)` and `the  godfather (1972)` are one."""
+    plain = " ".join(title.casefold().split())
+    leading = _LEADING.match(plain)
+    if leading:
+        return f"{leading[2]}, {leading[1]}{leading[3] or ''}"
+    trailing = _TRAILING.match(plain)
+    return plain if trailing is None else f"{trailing[1]}, {trailing[2]}{trailing[3] or ''}"

@@ -1,0 +1,62 @@
+"""One tiny bundle, a store in memory, and clients of the real app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from bundle.reader import Bundle
+from catalog.memory import MemoryStore
+from catalog.records import Interaction, ItemId, UserId
+from catalog.store import LiveStore
+from serving.app import create_app
+from serving.settings import Settings
+from tests.bundle.make import USERS, item_id, items, make_bundle
+
+
+@pytest.fixture(scope="session")
+def bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("bundles"))
+
+
+@pytest.fixture(scope="session")
+def bundle(bundle_path: Path) -> Bundle:
+    return Bundle.open(bundle_path)
+
+
+def event(user: str, row: int, at: float, kind: str = "rating", value: float | None = 5.0) -> Interaction:
+    return Interaction(UserId(user), ItemId(item_id(row)), kind, at, value if kind == "rating" else None)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """u1 rated four green items (rows 1, 5, 9, 13) at 1,000 … 4,000; u0 did nothing."""
+    store = MemoryStore()
+    store.put_items(items())
+    store.put_users(USERS)
+    store.put_interactions([event("u1", row, 1000.0 * (i + 1)) for i, row in enumerate((1, 5, 9, 13))])
+    return store
+
+
+
+
+@contextmanager
+def client_of(settings: Settings, store: LiveStore | None) -> Iterator[TestClient]:
+    """A client of a started app whose model has been opened."""
+    app = create_app(settings, store=store)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        for _ in range(500):
+            answer = client.get("/health/ready")
+            if answer.status_code == 200 or "being opened" not in answer.json()["detail"]:
+                break
+        yield client
+
+
+@pytest.fixture
+def client(bundle_path: Path, store: MemoryStore) -> Iterator[TestClient]:
+    with client_of(Settings(bundle=bundle_path, user_seconds=0), store.live()) as client:
+        yield client
