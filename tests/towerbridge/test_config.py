@@ -63,8 +63,8 @@ def test_what_is_wrong_in_the_file_is_one_sentence_that_names_it(file, text, sai
 def test_a_wrong_value_is_blamed_on_the_place_it_came_from(file):
     with pytest.raises(ConfigError, match=r"^TOWERBRIDGE_SERVE_WORKERS: serve.workers = 'x': "):
         load(file, {"TOWERBRIDGE_SERVE_WORKERS": "x"})
-    with pytest.raises(ConfigError, match=r"^--port: serve.port = 0: "):
-        load(file, {}, {"serve.port": 0})
+    with pytest.raises(ConfigError, match=r"^--port: serve.port = -1: "):
+        load(file, {}, {"serve.port": -1})
 
 
 def test_a_settings_file_that_was_named_must_exist(tmp_path):

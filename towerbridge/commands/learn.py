@@ -57,7 +57,7 @@ def embed(
     if as_json:
         print_json({"dataset": workspace.dataset, "modalities": stages.embedded_as_json(found)})
         return
-    head = ("modality", "encoder", "encoded", "as before", "without", "failed", "time")
+    head = ("modality", "encoder", "encoded", "reused", "without", "failed", "time")
     rows: list[tuple[object, ...]] = []
     for modality, (encoder, report) in found.items():
         if report is None:
