@@ -1,0 +1,178 @@
+"""How fast is a recommendation, beside an endpoint that does nothing but return the same bytes?
+
+    python -m benchmarks.bench_serving                                  a model of MovieLens-100k's size, random weights
+    python -m benchmarks.bench_serving --home .towerbridge --dataset movielens-100k        the promoted model
+    python -m benchmarks.bench_serving --home … --dataset … --bundle PATH --seconds 20
+
+Both servers have one uvicorn worker and are loaded in turn, in several rounds, so that a machine that slows down
+slows both. Every request is `GET /v1/users/{id}/recommendations` for a random user with a real history, which is
+read from a real mongod each time; 500 candidates are ranked. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from urllib.parse import quote
+
+import numpy as np
+
+from benchmarks.load import Load, generator, measure
+from benchmarks.sample import SCHEMA, sample_events, sample_users, write_sample
+from catalog.mongo import MongoStore, database_name
+from catalog.mongod import open_server
+
+PACKAGES = ("fastapi", "uvicorn", "onnxruntime", "faiss-cpu", "numpy", "pymongo", "orjson")
+SERVE = "from serving.app import serve; from serving.settings import Settings; serve(Settings())"
+EMPTY = (
+    "import sys, uvicorn; uvicorn.run('benchmarks.empty:create_app', factory=True, port=int(sys.argv[1]), "
+    "access_log=False, log_level='warning', server_header=False)"
+)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def server(
+    command: Sequence[str], port: int, path: str, environment: dict[str, str]
+) -> Iterator[tuple[int, float]]:
+    """A server in a process of its own while the context is open: its pid, and seconds until it was ready."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, env={**os.environ, **environment})
+    try:
+        while True:
+            assert process.poll() is None, f"{command} ended with code {process.returncode}"
+            assert time.perf_counter() - started < 120, f"{command} was not ready within two minutes"
+            try:
+                get(port, path)
+                break
+            except OSError:  # refused, or 503 as urllib's HTTPError
+                time.sleep(0.01)
+        yield process.pid, time.perf_counter() - started
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def get(port: int, path: str) -> bytes:
+    """The body of an answer."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process."""
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    assert found is not None, f"no VmRSS in /proc/{pid}/status"
+    return int(found[1]) / 1024
+
+
+def combined(loads: Sequence[Load]) -> dict[str, float]:
+    """Medians over the rounds."""
+    names = ("per_second", "p50_ms", "p95_ms", "p99_ms")
+    return {name: round(median(getattr(load, name) for load in loads), 2) for name in names}
+
+
+def fill_sample(folder: Path, uri: str) -> tuple[Path, list[str]]:
+    """Write the sample bundle and its events; returns the bundle and its users."""
+    rng = np.random.default_rng(0)
+    bundle = write_sample(folder / "bundles" / SCHEMA.name, rng)
+    with MongoStore.open(uri, database_name(SCHEMA.name)) as store:
+        store.save_schema(SCHEMA)
+        store.put_users(sample_users())
+        store.put_interactions(sample_events(rng))
+    return bundle, [user.user_id for user in sample_users()]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse flags, run, print the table and the JSON line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--home", type=Path, help="a workspace with a promoted model and its database")
+    parser.add_argument("--dataset", default=SCHEMA.name)
+    parser.add_argument("--bundle", type=Path, help="serve this one instead of the promoted one")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--query", default="", help="of every request, as limit=10&explain=true")
+    flags = parser.parse_args(argv)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        uri = stack.enter_context(open_server(flags.home or folder))
+        bundle = flags.bundle
+        if flags.home is None:
+            bundle, users = fill_sample(folder, uri)
+        else:
+            with MongoStore.open(uri, database_name(flags.dataset)) as store:
+                users = [user.user_id for user in store.users()]
+        query = f"?{flags.query}" if flags.query else ""
+        paths = [f"/v1/users/{quote(user, safe='')}/recommendations{query}" for user in users]
+        ports = free_port(), free_port()
+        environment = {
+            "TOWERBRIDGE_HOME": str(flags.home or folder), "TOWERBRIDGE_DATASET": flags.dataset,
+            "TOWERBRIDGE_MONGODB_URI": uri, "TOWERBRIDGE_SERVE_PORT": str(ports[0]),
+            **({"TOWERBRIDGE_SERVE_BUNDLE": str(bundle)} if bundle else {}),
+        }  # fmt: skip
+        served = server([sys.executable, "-c", SERVE], ports[0], "/health/ready", environment)
+        pid, ready = stack.enter_context(served)
+        body = get(ports[0], paths[0])
+        assert json.loads(body)["degraded"] is False, f"the service is degraded: {body[:500]!r}"
+        (folder / "bytes").write_bytes(body)
+        bench = {"BENCH_BYTES": str(folder / "bytes")}
+        stack.enter_context(server([sys.executable, "-c", EMPTY, str(ports[1])], ports[1], "/same", bench))
+        for port, asked in zip(ports, (paths, ["/same"]), strict=True):
+            measure(port, asked, 1, flags.connections)  # warm
+        rounds = [
+            (
+                measure(ports[0], paths, flags.seconds, flags.connections),
+                measure(ports[1], ["/same"], flags.seconds, flags.connections),
+            )
+            for _ in range(flags.rounds)
+        ]
+        memory = resident_mb(pid)
+    ours, empty = (combined(loads) for loads in zip(*rounds, strict=True))
+    errors = sum(load.errors for pair in rounds for load in pair)
+    ratio = median(a.per_second / b.per_second for a, b in rounds)
+    print(
+        f"{platform.platform()} · {os.cpu_count()} cores · Python {platform.python_version()} · {generator()}"
+    )
+    print(" · ".join(f"{name} {version(name)}" for name in PACKAGES))
+    print(f"{len(users)} users · answers of {len(body)} bytes · {flags.connections} connections · "
+          f"{flags.rounds} rounds of {flags.seconds:g} s, medians")  # fmt: skip
+    print(f"{'':24}{'requests/s':>12}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}")
+    for name, row in (("recommendations", ours), ("empty endpoint", empty)):
+        print(
+            f"{name:24}{row['per_second']:>12.0f}{row['p50_ms']:>9.2f}{row['p95_ms']:>9.2f}{row['p99_ms']:>9.2f}"
+        )
+    print(f"ratio {ratio:.3f} · errors {errors} · resident {memory:.0f} MB · ready in {ready:.2f} s")
+    print(json.dumps({
+        "benchmark": "serving", "recommendations": ours, "empty": empty, "ratio": round(ratio, 4), "errors": errors,
+        "resident_mb": round(memory, 1), "ready_seconds": round(ready, 2), "generator": generator(),
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
