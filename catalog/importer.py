@@ -7,6 +7,7 @@ written last, so its presence means that everything before it is there.
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from catalog.dataset import Dataset, Entity, Part
@@ -77,6 +78,8 @@ class _Import:
         self.reports: dict[str, FileReport] = {}
         self.shown: list[BadRow] = []
         self.implied = 0
+        self.writer = ThreadPoolExecutor(1, "import-writer")
+        self.writing: Future[int] | None = None
 
     def part(self, part: Part) -> None:
         begin = time.perf_counter()
@@ -93,9 +96,10 @@ class _Import:
                 report.read += 1
                 self.record(batch, row)
             if len(batch) >= self.batch_rows:
-                self.write(batch, report)
+                self.hand_over(batch, report)
                 batch = _Batch()
-        self.write(batch, report)
+        self.hand_over(batch, report)
+        self.finish()
         report.seconds += time.perf_counter() - begin
 
     def report(self, name: str, entity: Entity) -> FileReport:
@@ -135,7 +139,18 @@ class _Import:
                 batch.items.append(Item(ItemId(key), title=key))
         batch.events.append(event)
 
-    def write(self, batch: _Batch, report: FileReport) -> None:
+    def hand_over(self, batch: _Batch, report: FileReport) -> None:
+        """Let the writer have a batch once it is done with the one before: reading and writing overlap."""
+        self.finish()
+        self.writing = self.writer.submit(self.write, batch, report)
+
+    def finish(self) -> None:
+        """Wait for the batch that is being written."""
+        if self.writing is not None:
+            self.progress.advance(self.writing.result())
+            self.writing = None
+
+    def write(self, batch: _Batch, report: FileReport) -> int:
         written = []
         if batch.items:
             written.append(self.store.put_items(batch.items))
@@ -149,7 +164,7 @@ class _Import:
             report.add(each)
         if batch.bad:
             self.store.put_quarantined(batch.bad)
-        self.progress.advance(len(batch))
+        return len(batch)
 
 
 def import_dataset(
@@ -159,8 +174,9 @@ def import_dataset(
     begin = time.perf_counter()
     dataset.check()
     run = _Import(dataset, store, progress, batch_rows)
-    for part in dataset.parts():
-        run.part(part)
+    with run.writer:
+        for part in dataset.parts():
+            run.part(part)
     store.save_schema(dataset.schema)
     return ImportReport(
         dataset.schema.name,

@@ -1,0 +1,227 @@
+"""The promises of CatalogStore and LiveStore, kept by every implementation."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from catalog.errors import DataError
+from catalog.memory import MemoryStore
+from catalog.mongo import MongoStore
+from catalog.mongo_live import MongoLiveStore
+from catalog.records import BadRow, IdMap, Interaction, Item, User
+from catalog.schema import DatasetSchema, Feature, InteractionType
+from catalog.store import CatalogStore, Counts, LiveStore, Written
+
+SCHEMA = DatasetSchema(
+    name="tiny",
+    items={"genres": Feature(kind="multi")},
+    interactions={"rating": InteractionType(value=True, minimum=1, maximum=5), "view": InteractionType()},
+)
+ODD_IDS = [
+    "plain", " leading", "trailing ", "with space", "sl/ash", "back\\slash", "quo\"te'", "$dollar", "do.t",
+    "🎬", "é", "e\u0301", "a\tb\nc", "null", "0", "-1", "ø" * 512, "\ufeff", "%2F", "<b>",
+]  # fmt: skip
+REFUSED_IDS = ["", "nul\0", "\ud800", "x" * 1025]
+
+BothStores = tuple[CatalogStore, Callable[[], AbstractAsyncContextManager[LiveStore]]]
+
+
+@pytest.fixture(params=["memory", pytest.param("mongo", marks=pytest.mark.mongo)])
+def both(request: pytest.FixtureRequest) -> Iterator[BothStores]:
+    """A store, and a way to open the live store over the same records."""
+    if request.param == "memory":
+        memory = MemoryStore()
+
+        @asynccontextmanager
+        async def live_memory() -> AsyncIterator[LiveStore]:
+            yield memory.live()
+
+        yield memory, live_memory
+        return
+    uri, database = request.getfixturevalue("mongo_uri"), request.getfixturevalue("mongo_database")
+    with MongoStore.open(uri, database) as mongo:
+        yield mongo, lambda: MongoLiveStore.open(uri, database)
+
+
+@pytest.fixture
+def store(both: BothStores) -> CatalogStore:
+    return both[0]
+
+
+def event(user: str, item: str, time: float, sequence: int = 0, **more: object) -> Interaction:
+    return replace(Interaction(user, item, "view", time, sequence=sequence), **more)  # type: ignore[arg-type]
+
+
+class TestCatalogStore:
+    def test_a_fresh_store_is_empty(self, store: CatalogStore) -> None:
+        assert store.load_schema() is None
+        assert store.counts() == Counts(0, 0, 0, 0)
+        assert list(store.items()) == []
+        assert list(store.quarantined()) == []
+        assert len(store.log(IdMap.of([]), IdMap.of([]), SCHEMA)) == 0
+
+    def test_the_schema_comes_back_equal(self, store: CatalogStore) -> None:
+        store.save_schema(SCHEMA)
+        store.save_schema(SCHEMA)
+        assert store.load_schema() == SCHEMA
+
+    def test_a_full_item_comes_back_equal(self, store: CatalogStore) -> None:
+        item = Item("7", "Sevén", "text 🎬", "/a/b.jpg", {"genres": ("War", "Drama"), "year": 1995.0}, False)
+        assert store.put_items([item]) == Written(1, 0, 0)
+        assert list(store.items()) == [item]
+
+    def test_what_is_not_known_of_an_item_is_left_out(self, store: CatalogStore) -> None:
+        store.put_items([Item("7", features={"year": None, "genres": ()})])
+        assert next(store.items()).features == {"genres": ()}
+
+    def test_writing_again_tells_changed_from_unchanged(self, store: CatalogStore) -> None:
+        items = [Item("1", "one"), Item("2", "two")]
+        store.put_items(items)
+        assert store.put_items(items) == Written(0, 0, 2)
+        assert store.put_items([Item("1", "uno"), items[1], Item("3")]) == Written(1, 1, 1)
+        assert [item.title for item in store.items()] == ["uno", "two", ""]
+
+    def test_users_are_replaced_whole(self, store: CatalogStore) -> None:
+        store.put_users([User("a", {"age": 30.0, "gender": "f"})])
+        assert store.put_users([User("a", {"age": 31.0})]) == Written(0, 1, 0)
+        assert list(store.users()) == [User("a", {"age": 31.0})]
+
+    def test_odd_ids_come_back_exactly_and_in_order_of_their_bytes(self, store: CatalogStore) -> None:
+        store.put_items([Item(name) for name in ODD_IDS])
+        store.put_users([User(name) for name in ODD_IDS])
+        expected = sorted(ODD_IDS, key=str.encode)
+        assert [item.item_id for item in store.items()] == expected
+        assert [user.user_id for user in store.users()] == expected
+
+    @pytest.mark.parametrize("name", REFUSED_IDS, ids=["empty", "nul", "surrogate", "long"])
+    def test_impossible_ids_are_refused_with_a_reason(self, store: CatalogStore, name: str) -> None:
+        with pytest.raises(DataError, match="item id"):
+            store.put_items([Item(name)])
+        with pytest.raises(DataError, match="user id"):
+            store.put_interactions([event(name, "i", 1)])
+        assert store.counts() == Counts(0, 0, 0, 0)
+
+    @pytest.mark.parametrize("name", ["$set", "a.b", "", "Größe", "A", "nul\0", "x" * 65])
+    def test_feature_names_that_are_no_names_are_refused(self, store: CatalogStore, name: str) -> None:
+        with pytest.raises(DataError, match="feature name"):
+            store.put_items([Item("1", features={name: "x"})])
+
+    def test_an_event_counts_once(self, store: CatalogStore) -> None:
+        events = [event("a", "x", 1), event("a", "x", 2), event("a", "x", 1)]
+        assert store.put_interactions(events) == Written(2, 0, 1)
+        assert store.put_interactions(events) == Written(0, 0, 3)
+        assert store.put_interactions([*events, event("b", "x", 1)]) == Written(1, 0, 3)
+        assert store.put_interactions([event("c", "x", 1)]) == Written(1, 0, 0)
+        assert store.counts().interactions == 4
+
+    def test_each_part_of_an_event_makes_it_another_one(self, store: CatalogStore) -> None:
+        base = Interaction("a", "x", "rating", 1.0, 3.0)
+        others = [
+            replace(base, user_id="b"), replace(base, item_id="y"), replace(base, type="view"),
+            replace(base, timestamp=1.5), replace(base, value=4.0), replace(base, value=None),
+            replace(base, user_id="ax"),
+        ]  # fmt: skip
+        assert store.put_interactions([base, *others]) == Written(8, 0, 0)
+        assert store.put_interactions([replace(base, sequence=9, fold=2, request_id="r")]) == Written(0, 0, 1)
+
+    def test_the_senders_identity_decides_where_there_is_one(self, store: CatalogStore) -> None:
+        first = event("a", "x", 1, event_id="e1")
+        again = event("a", "x", 99, event_id="e1")
+        assert store.put_interactions([first, again, event("a", "x", 1)]) == Written(2, 0, 1)
+
+    def test_the_log_is_sorted_by_user_row_time_and_sequence(self, store: CatalogStore) -> None:
+        store.put_interactions(
+            [
+                event("b", "x", 5, 1),
+                event("a", "y", 7, 3),
+                event("a", "x", 7, 2),
+                event("a", "z", 1, 9, type="rating", value=4.0, fold=3),
+                event("b", "nobody's", 1, 1),
+                event("stranger", "x", 1, 1),
+                event("a", "x", 3, 1, type="undeclared"),
+            ]
+        )
+        log = store.log(IdMap.of(["b", "a"]), IdMap.of(["x", "y", "z"]), SCHEMA)
+        assert log.user_rows.tolist() == [0, 1, 1, 1]
+        assert log.item_rows.tolist() == [0, 2, 0, 1]
+        assert log.times.tolist() == [5, 1, 7, 7]
+        assert log.types.tolist() == [2, 1, 2, 2]
+        assert log.folds.tolist() == [0, 3, 0, 0]
+        np.testing.assert_array_equal(log.values, np.array([np.nan, 4, np.nan, np.nan], np.float32))
+        kinds = (log.user_rows, log.item_rows, log.types, log.values, log.times, log.folds)
+        assert [column.dtype.str for column in kinds] == ["<i8", "<i8", "<i8", "<f4", "<f8", "<i8"]
+
+    def test_times_that_are_no_numbers_are_refused(self, store: CatalogStore) -> None:
+        with pytest.raises(DataError, match="finite"):
+            store.put_interactions([event("a", "x", float("nan"))])
+
+    def test_bad_rows_are_kept_once_and_in_order(self, store: CatalogStore) -> None:
+        rows = [
+            BadRow("u.data", 12, "rating", "six", "a number"),
+            BadRow("u.data", 3, "", "\udcff", "not utf-8"),
+        ]
+        assert store.put_quarantined(rows) == Written(2, 0, 0)
+        assert store.put_quarantined(rows) == Written(0, 0, 2)
+        assert [row.line for row in store.quarantined()] == [3, 12]
+        assert next(store.quarantined()).value == "\\xff"
+        assert store.counts().quarantined == 2
+
+
+class TestLiveStore:
+    def test_it_sees_what_was_imported(self, both: BothStores) -> None:
+        store, live = both
+        store.put_users([User(name, {"age": 3.0}) for name in ODD_IDS])
+        store.put_interactions([event(name, name, 1) for name in ODD_IDS])
+
+        async def ask() -> None:
+            async with live() as serving:
+                await serving.ping()
+                assert await serving.user("nobody") is None
+                assert await serving.recent("nobody", 10) == []
+                for name in ODD_IDS:
+                    assert await serving.user(name) == User(name, {"age": 3.0})
+                    assert await serving.recent(name, 10) == [event(name, name, 1)]
+
+        asyncio.run(ask())
+
+    def test_recent_is_the_latest_oldest_first_within_the_bounds(self, both: BothStores) -> None:
+        store, live = both
+        times = [3.0, 1.0, 2.0, 2.0, 4.0]
+        store.put_interactions([event("a", f"i{n}", time, 10 - n) for n, time in enumerate(times)])
+
+        async def ask() -> None:
+            async with live() as serving:
+
+                async def items(limit: int, **bounds: float) -> list[str]:
+                    return [each.item_id for each in await serving.recent("a", limit, **bounds)]
+
+                assert await items(10) == ["i1", "i3", "i2", "i0", "i4"]
+                assert await items(20_000) == ["i1", "i3", "i2", "i0", "i4"]
+                assert await items(2) == ["i0", "i4"]
+                assert await items(0) == []
+                assert await items(10, before=3.0) == ["i1", "i3", "i2"]
+                assert await items(1, before=3.0) == ["i2"]
+                assert await items(10, since=3.0) == ["i0", "i4"]
+                assert await items(10, since=2.0, before=4.0) == ["i3", "i2", "i0"]
+
+        asyncio.run(ask())
+
+    def test_what_is_appended_is_there_at_once_and_only_once(self, both: BothStores) -> None:
+        store, live = both
+        full = Interaction("a", "x", "rating", 2.5, 4.0, None, "req-1", 123_456_789_012_345_678, 2)
+
+        async def ask() -> None:
+            async with live() as serving:
+                assert await serving.append([]) == Written(0, 0, 0)
+                assert await serving.append([full, event("a", "y", 1), full]) == Written(2, 0, 1)
+                assert await serving.append(iter([full])) == Written(0, 0, 1)
+                assert await serving.recent("a", 5) == [event("a", "y", 1), full]
+                with pytest.raises(DataError, match="item id"):
+                    await serving.append([event("a", "z", 1), event("a", "", 1)])
+
+        asyncio.run(ask())
+        assert store.counts().interactions == 2
