@@ -72,7 +72,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="Multimodal two-tower recommendations, from raw files to a ranked answer over HTTP.",
 )
-for panel, commands in {
+PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Everything at once": {"demo": demo},
     "The chain, step by step": {
         "import": data.import_, "validate": data.validate, "embed": learn.embed, "train": learn.train,
@@ -81,7 +81,8 @@ for panel, commands in {
     },
     "Models": {"models": models.models, "promote": models.promote, "rollback": models.rollback},
     "This machine": {"stats": data.stats, "config": setup.show_config, "doctor": setup.doctor},
-}.items():  # fmt: skip
+}  # fmt: skip
+for panel, commands in PANELS.items():
     for name, command in commands.items():
         app.command(name, rich_help_panel=panel)(guarded(command))
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from towerbridge.options import DatasetOption, JsonOption, settings
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
+    from towerbridge.workspace import Workspace
 
 
 def serve(
@@ -17,20 +21,77 @@ def serve(
     workers: Annotated[int | None, typer.Option("--workers", help="processes that answer")] = None,
 ) -> None:
     """Answer over HTTP with the version that serves."""
+    import logging
+
+    from serving.app import serve
     from towerbridge.workspace import Workspace
 
+    logging.getLogger("serving").setLevel(logging.INFO)
     workspace = Workspace(
         settings(ctx, dataset=dataset, serve__host=host, serve__port=port, serve__workers=workers)
     )
-    raise NotImplementedError(workspace)
+    with workspace.server() as uri:
+        serve(_service_settings(workspace, uri))
 
 
 def recommend(
     ctx: typer.Context,
-    user: Annotated[str, typer.Argument(help="id of a user, known or not")],
+    user: Annotated[str, typer.Argument(help="id of a user; somebody unknown gets an answer too")],
     dataset: DatasetOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="how many items")] = 10,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="how many items")] = 10,
     as_json: JsonOption = False,
 ) -> None:
     """Recommend items to one user, as the service would."""
-    raise NotImplementedError
+    import asyncio
+
+    from towerbridge.output import print_json, table
+    from towerbridge.workspace import Workspace
+
+    workspace = Workspace(settings(ctx, dataset=dataset))
+    with workspace.server() as uri:
+        answer = asyncio.run(_answer(_service_settings(workspace, uri), user, limit))
+    if as_json:
+        print_json(answer)
+        return
+    print(f"{workspace.dataset}, model {answer['model_version']}, user {user!r}")
+    rows = []
+    for item in answer["items"]:
+        because = item.get("explanation") or {}
+        like = f"{because['title'] or because['item_id']} ({because['similarity']:.2f})" if because else None
+        rows.append((item["item_id"], item["metadata"].get("title"), item["score"], item["source"], like))
+    table(("item", "title", "score", "source", "like"), rows)
+
+
+async def _answer(settings: Settings, user: str, limit: int) -> dict[str, Any]:
+    """The body that the service would send."""
+    import json
+    import time
+    import uuid
+
+    from catalog.mongo import database_name
+    from catalog.mongo_live import MongoLiveStore
+    from serving.answers import ranked_items, ranked_list
+    from serving.pipeline import Query
+    from serving.service import Model, Service
+    from serving.state import GuardedStore
+
+    assert settings.mongodb_uri is not None, "the workspace always has a server"
+    model = Model.open(settings)
+    async with MongoLiveStore.open(settings.mongodb_uri, database_name(settings.dataset)) as live:
+        seconds = {"read_seconds": settings.read_seconds, "write_seconds": settings.write_seconds}
+        store = GuardedStore(live, retry_seconds=settings.retry_seconds, **seconds)
+        began = time.perf_counter()
+        state, failed = await Service(settings, store, model).state(model, user)
+        ranked = model.pipeline.recommend(state, Query(limit, explain=True))
+        items = ranked_items(model.bundle, ranked)
+        took = time.perf_counter() - began
+        answer = ranked_list(model.bundle, user, items, str(uuid.uuid4()), took, failed + ranked.failed)
+    body: dict[str, Any] = json.loads(bytes(answer.body))
+    return body
+
+
+def _service_settings(workspace: Workspace, uri: str) -> Settings:
+    from serving.settings import Settings
+
+    given: dict[str, Any] = workspace.config.serve.model_dump()
+    return Settings(home=workspace.home, dataset=workspace.dataset, mongodb_uri=uri, **given)
