@@ -1,12 +1,15 @@
 """How fast is a recommendation, beside an endpoint that does nothing but return the same bytes?
 
-    python -m benchmarks.bench_serving                                  a model of MovieLens-100k's size, random weights
-    python -m benchmarks.bench_serving --home .towerbridge --dataset movielens-100k        the promoted model
+    python -m benchmarks.bench_serving               a model of MovieLens-100k's size with random weights
+    python -m benchmarks.bench_serving --home .towerbridge --dataset movielens-100k
     python -m benchmarks.bench_serving --home … --dataset … --bundle PATH --seconds 20
 
-Both servers have one uvicorn worker and are loaded in turn, in several rounds, so that a machine that slows down
-slows both. Every request is `GET /v1/users/{id}/recommendations` for a random user with a real history, which is
-read from a real mongod each time; 500 candidates are ranked. The last line is one JSON object.
+Every request is `GET /v1/users/{id}/recommendations` for a random user with a real history, which is read from a
+real mongod each time; 500 candidates are ranked. The empty server has two endpoints with the same bytes: one returns
+an object, which FastAPI serialises as it does for most services, the other the finished bytes. All have one uvicorn
+worker and are loaded in turn, in several rounds, so that a machine that slows down slows all. Beside the rates
+stands the processor time that a server spent per answer: it hardly changes when others use the machine. The last
+line is one JSON object.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -31,7 +35,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from benchmarks.load import Load, generator, measure
+from benchmarks.load import generator, measure
 from benchmarks.sample import SCHEMA, sample_events, sample_users, write_sample
 from catalog.mongo import MongoStore, database_name
 from catalog.mongod import open_server
@@ -89,10 +93,56 @@ def resident_mb(pid: int) -> float:
     return int(found[1]) / 1024
 
 
-def combined(loads: Sequence[Load]) -> dict[str, float]:
-    """Medians over the rounds."""
-    names = ("per_second", "p50_ms", "p95_ms", "p99_ms")
-    return {name: round(median(getattr(load, name) for load in loads), 2) for name in names}
+def processor_seconds(pid: int) -> float:
+    """Processor time that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A running server and what to ask it."""
+
+    name: str
+    pid: int
+    port: int
+    paths: Sequence[str]
+
+    def loaded(self, seconds: float, connections: int) -> dict[str, float]:
+        """Rates, latencies, errors, and the server's processor milliseconds per answer."""
+        before = processor_seconds(self.pid)
+        load = measure(self.port, self.paths, seconds, connections)
+        spent = (processor_seconds(self.pid) - before) * 1000 / load.requests
+        return {**asdict(load), "per_second": load.per_second, "cpu_ms": spent}
+
+
+SHOWN = ("per_second", "p50_ms", "p95_ms", "p99_ms", "cpu_ms")
+
+
+def report(rounds: Sequence[Mapping[str, Mapping[str, float]]], more: Mapping[str, object]) -> None:
+    """Print the table of medians over the rounds, and the JSON line."""
+    names = list(rounds[0])
+    rows = {
+        name: {key: round(median(one[name][key] for one in rounds), 3) for key in SHOWN} for name in names
+    }
+    print(f"{'':28}" + "".join(f"{key.replace('_', ' '):>12}" for key in SHOWN))
+    for name, row in rows.items():
+        print(f"{name:28}" + "".join(f"{row[key]:>12.2f}" for key in SHOWN))
+    ours = names[0]
+    ratios = {
+        name: {
+            "ratio": round(median(one[ours]["per_second"] / one[name]["per_second"] for one in rounds), 4),
+            "by_processor_time": round(rows[name]["cpu_ms"] / rows[ours]["cpu_ms"], 4),
+        }
+        for name in names[1:]
+    }
+    for name, ratio in ratios.items():
+        print(f"{ours} / {name}: {ratio['ratio']:.3f} (by processor time {ratio['by_processor_time']:.3f})")
+    errors = int(sum(row["errors"] for one in rounds for row in one.values()))
+    print(
+        " · ".join([*(f"{key.replace('_', ' ')} {value}" for key, value in more.items()), f"errors {errors}"])
+    )
+    print(json.dumps({"benchmark": "serving", **rows, "ratios": ratios, **more, "errors": errors}))
 
 
 def fill_sample(folder: Path, uri: str) -> tuple[Path, list[str]]:
@@ -130,48 +180,50 @@ def main(argv: Sequence[str] | None = None) -> None:
                 users = [user.user_id for user in store.users()]
         query = f"?{flags.query}" if flags.query else ""
         paths = [f"/v1/users/{quote(user, safe='')}/recommendations{query}" for user in users]
-        ports = free_port(), free_port()
+        port = free_port()
         environment = {
             "TOWERBRIDGE_HOME": str(flags.home or folder), "TOWERBRIDGE_DATASET": flags.dataset,
-            "TOWERBRIDGE_MONGODB_URI": uri, "TOWERBRIDGE_SERVE_PORT": str(ports[0]),
+            "TOWERBRIDGE_MONGODB_URI": uri, "TOWERBRIDGE_SERVE_PORT": str(port),
             **({"TOWERBRIDGE_SERVE_BUNDLE": str(bundle)} if bundle else {}),
         }  # fmt: skip
-        served = server([sys.executable, "-c", SERVE], ports[0], "/health/ready", environment)
+        served = server([sys.executable, "-c", SERVE], port, "/health/ready", environment)
         pid, ready = stack.enter_context(served)
-        body = get(ports[0], paths[0])
+        body = get(port, paths[0])
         assert json.loads(body)["degraded"] is False, f"the service is degraded: {body[:500]!r}"
         (folder / "bytes").write_bytes(body)
-        bench = {"BENCH_BYTES": str(folder / "bytes")}
-        stack.enter_context(server([sys.executable, "-c", EMPTY, str(ports[1])], ports[1], "/same", bench))
-        for port, asked in zip(ports, (paths, ["/same"]), strict=True):
-            measure(port, asked, 1, flags.connections)  # warm
+        bench, beside = {"BENCH_BYTES": str(folder / "bytes")}, free_port()
+        empty, _ = stack.enter_context(
+            server([sys.executable, "-c", EMPTY, str(beside)], beside, "/bytes", bench)
+        )
+        assert get(beside, "/bytes") == get(beside, "/object") == body, (
+            "the empty endpoints differ from the answer"
+        )
+        targets = [
+            Target("recommendations", pid, port, paths),
+            Target("empty, returns the object", empty, beside, ["/object"]),
+            Target("empty, returns the bytes", empty, beside, ["/bytes"]),
+        ]
+        for target in targets:
+            target.loaded(1, flags.connections)  # warm
         rounds = [
-            (
-                measure(ports[0], paths, flags.seconds, flags.connections),
-                measure(ports[1], ["/same"], flags.seconds, flags.connections),
-            )
+            {target.name: target.loaded(flags.seconds, flags.connections) for target in targets}
             for _ in range(flags.rounds)
         ]
         memory = resident_mb(pid)
-    ours, empty = (combined(loads) for loads in zip(*rounds, strict=True))
-    errors = sum(load.errors for pair in rounds for load in pair)
-    ratio = median(a.per_second / b.per_second for a, b in rounds)
-    print(
-        f"{platform.platform()} · {os.cpu_count()} cores · Python {platform.python_version()} · {generator()}"
-    )
+    python = platform.python_version()
+    print(f"{platform.platform()} · {os.cpu_count()} cores · Python {python} · {generator()}")
     print(" · ".join(f"{name} {version(name)}" for name in PACKAGES))
-    print(f"{len(users)} users · answers of {len(body)} bytes · {flags.connections} connections · "
-          f"{flags.rounds} rounds of {flags.seconds:g} s, medians")  # fmt: skip
-    print(f"{'':24}{'requests/s':>12}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}")
-    for name, row in (("recommendations", ours), ("empty endpoint", empty)):
-        print(
-            f"{name:24}{row['per_second']:>12.0f}{row['p50_ms']:>9.2f}{row['p95_ms']:>9.2f}{row['p99_ms']:>9.2f}"
-        )
-    print(f"ratio {ratio:.3f} · errors {errors} · resident {memory:.0f} MB · ready in {ready:.2f} s")
-    print(json.dumps({
-        "benchmark": "serving", "recommendations": ours, "empty": empty, "ratio": round(ratio, 4), "errors": errors,
-        "resident_mb": round(memory, 1), "ready_seconds": round(ready, 2), "generator": generator(),
-    }))  # fmt: skip
+    print(
+        f"{len(users)} users · answers of {len(body)} bytes · {flags.connections} connections · "
+        f"medians of {flags.rounds} rounds of {flags.seconds:g} s"
+    )
+    report(
+        rounds,
+        {
+            "resident_mb": round(memory, 1), "ready_seconds": round(ready, 2),
+            "load_average": round(os.getloadavg()[0], 1), "generator": generator(),
+        },
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
