@@ -101,3 +101,15 @@ def test_the_image_copies_every_package_and_nothing_secret():
     with (ROOT / "pyproject.toml").open("rb") as file:
         packages = tomllib.load(file)["tool"]["importlinter"]["root_packages"]
     assert {f"!{package}" for package in packages} <= set(ignore)
+
+
+def test_compose_waits_for_a_database_that_takes_majority_writes():
+    yaml = pytest.importorskip("yaml", reason="PyYAML comes with the training extra")
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    from towerbridge.config import unknown_variables
+
+    for name in ("serving", "training"):
+        assert unknown_variables(services[name]["environment"]) == []
+        assert services[name]["depends_on"]["mongodb"]["condition"] == "service_healthy"
+        assert f" AS {services[name]['build']['target']}\n" in (ROOT / "Dockerfile").read_text()
+    assert "--replSet" in services["mongodb"]["command"]

@@ -55,12 +55,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except Exception as error:
             if ctx.obj.debug:
                 raise
-            if isinstance(error, RecommenderError):
-                _leave(str(error), USAGE_EXIT)
-            what = f"{type(error).__name__}: {error}".rstrip(": ")
-            _leave(
-                f"failed unexpectedly, {what}; `towerbridge --debug {ctx.info_name}` shows where", BUG_EXIT
-            )
+            _leave(*_told(error, ctx.info_name or "VERB"))
 
     return run
 
@@ -85,6 +80,17 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
 for panel, commands in PANELS.items():
     for name, command in commands.items():
         app.command(name, rich_help_panel=panel)(guarded(command))
+
+
+def _told(error: Exception, verb: str) -> tuple[str, int]:
+    """An error in one sentence, and its exit code."""
+    if isinstance(error, RecommenderError):
+        return str(error), USAGE_EXIT
+    if isinstance(error, ModuleNotFoundError):
+        needs = f"`{verb}` needs the package {error.name}, which is not installed"
+        return f"{needs}: pip install 'towerbridge[train]' brings all that are needed", USAGE_EXIT
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    return f"failed unexpectedly, {what}; `towerbridge --debug {verb}` shows where", BUG_EXIT
 
 
 def _version(asked: bool) -> None:

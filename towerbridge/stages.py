@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from embeddings.mongo import MongoEmbeddingStore
     from towerbridge.config import Config
     from training.config import TrainConfig
-    from training.train import Run
+    from training.run import Run
 
 Embedded = dict[str, tuple[str | None, "EmbedReport | None"]]
 """By modality: the encoder's name and its report; both None where the modality is masked."""
@@ -145,15 +145,14 @@ def train_config(config: Config) -> TrainConfig:
 
 def build(workspace: Workspace, run: Path | None, progress: Progress, promote: bool) -> Path:
     """Seal a run, by default the latest, and make it the version that serves."""
-    from training.build import build
-    from training.train import Run
-
     from bundle import versions
+    from training.build import build
+    from training.run import Run
 
-    folder = workspace.bundles
-    path = build(Run.open(run or workspace.latest_run()), folder)
+    progress.start("index", None)
+    path = build(Run.open(run or workspace.latest_run()), workspace.bundles)
     if promote:
-        versions.promote(folder, path.name)
+        versions.promote(workspace.bundles, path.name)
     return path
 
 

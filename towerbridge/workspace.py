@@ -55,6 +55,15 @@ class Workspace:
         """Folder of the training runs on the data set, one folder each."""
         return self.home / "runs" / self.dataset
 
+    def latest_run(self) -> Path:
+        """The run that finished last; NotReadyError where there is none."""
+        from training.run import SUMMARY
+
+        finished = sorted(path.parent for path in self.runs.glob(f"*/{SUMMARY}"))
+        if not finished:
+            raise NotReadyError(f"{self.dataset} has no finished training run: run `towerbridge train` first")
+        return finished[-1]
+
     @property
     def bundles(self) -> Path:
         """Folder of the bundles made from the data set, one folder a version."""

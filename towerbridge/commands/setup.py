@@ -52,7 +52,8 @@ def doctor(ctx: typer.Context, as_json: JsonOption = False) -> None:
         report: dict[str, Any] = {each.name: {"ok": each.ok, "found": each.found} for each in found}
         print_json({"healthy": all(each.ok or not each.needed for each in found), "checks": report})
     else:
-        marks = {True: "ok", False: "missing"}
-        table(("what", "state", "found"), [(each.name, marks[each.ok], each.found) for each in found])
+        states = [("ok" if each.ok else "missing" if each.needed else "none") for each in found]
+        rows = [(each.name, state, each.found) for each, state in zip(found, states, strict=True)]
+        table(("what", "state", "found"), rows)
     if not all(each.ok for each in found if each.needed):
         raise typer.Exit(2)
