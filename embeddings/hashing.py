@@ -67,7 +67,7 @@ def _features(text: str) -> Iterator[tuple[str, float]]:
         if len(word) > _SHORT_WORD:
             marked = f"<{word}>"
             for begin in range(len(marked) - 3):
-                yield marked[begin : begin + 4], 0.3
+                yield marked[begin : begin + 4], 0.4
     for first, second in pairwise(words):
         yield f"{first} {second}", 0.5
 

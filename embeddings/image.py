@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,13 +67,13 @@ class ImageEncoder:
                 f"the image encoder needs timm, which does not import ({error}): "
                 "pip install 'towerbridge[train]'"
             ) from error
-        logging.getLogger("timm").setLevel(logging.WARNING)
         architecture, weights = _find(model, data)
         options: dict[str, Any] = {"pretrained": True, "num_classes": 0}
         if not architecture.startswith(LOCAL_DIR):
             options["pretrained_cfg_overlay"] = {"file": str(weights.path)}
         try:
-            network = timm.create_model(architecture, **options).eval().to(chosen)
+            with _complete():
+                network = timm.create_model(architecture, **options).eval().to(chosen)
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             said = str(error).partition("\n")[0]
             raise ConfigError(f"{weights.path} does not load into {architecture}: {said}") from error
@@ -144,6 +145,32 @@ def _find(model: str, data: Path | str | None) -> tuple[str, Weights]:
     if repository == "timm/":
         repository = f"timm/{full}"
     return full, image_weights(full, repository, data)
+
+
+@contextmanager
+def _complete() -> Iterator[None]:
+    """Raise ValueError where a network was not filled completely.
+
+    Without its classifier timm loads a network leniently: from a file of another architecture it takes
+    nothing, leaves the random start in place and mentions it in its log. So its log is read here.
+    """
+    notes: list[str] = []
+    reader = logging.Handler(logging.INFO)
+    reader.emit = lambda record: notes.append(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("timm.models._builder")
+    before = log.level, log.propagate
+    log.addHandler(reader)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(reader)
+        log.setLevel(before[0])
+        log.propagate = before[1]
+    for note in notes:
+        if note.startswith("Missing keys"):
+            raise ValueError(f"{note[:160]}…")
 
 
 def _preprocess(config: dict[str, Any]) -> Preprocess:

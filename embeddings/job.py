@@ -47,7 +47,7 @@ class EmbedReport:
     failures: int
     """Items whose content could not be encoded in this run."""
     known_failures: int
-    """Items whose content could not be encoded in an earlier run and was not tried again."""
+    """Items whose content could not be encoded before, as a rule in an earlier run, and was not tried again."""
     failed: tuple[tuple[str, str], ...]
     """(item id, reason) of this run's failures, the first 1,000."""
     seconds: float

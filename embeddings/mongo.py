@@ -96,9 +96,9 @@ def _key(encoder: str, content: str) -> str:
     return f"{encoder}:{content}"
 
 
-def _floats(binary: Binary, dim: int, encoder: str) -> Floats:
+def _floats(binary: object, dim: int, encoder: str) -> Floats:
     """The vector behind a BSON binary: a two-byte header, then little-endian float32."""
-    if binary.subtype != VECTOR_SUBTYPE or bytes(binary[:2]) != _FLOAT32_HEADER:
+    if not isinstance(binary, Binary) or binary.subtype != VECTOR_SUBTYPE or binary[:2] != _FLOAT32_HEADER:
         raise StoreError(f"collection embeddings holds something of {encoder} that is no float32 vector")
     vector = np.frombuffer(binary, "<f4", offset=2)
     if len(vector) != dim:

@@ -120,8 +120,8 @@ def window_cuts(text: str, offsets: Sequence[tuple[int, int]], window: int) -> l
     Args:
         text: The text.
         offsets: Character range of each of its tokens.
-        window: Tokens that the model reads at once. Windows start three quarters of that apart, moved
-            back to the start of a word, so that no sentence is seen by its end alone.
+        window: Tokens that the model reads at once. Every window ends where a word does and the next
+            starts a quarter of a window earlier, so that no sentence is seen by its end alone.
     """
     if not offsets:
         return []
@@ -136,7 +136,7 @@ def window_cuts(text: str, offsets: Sequence[tuple[int, int]], window: int) -> l
         cuts.append((offsets[begin][0], offsets[end - 1][1]))
         if end == len(offsets):
             break
-        begin = _word_start(text, offsets, begin, min(begin + window * 3 // 4, end))
+        begin = _word_start(text, offsets, begin, max(end - window // 4, begin + 1))
     return cuts
 
 
