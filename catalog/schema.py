@@ -44,6 +44,13 @@ class InteractionType(BaseModel):
             raise ValueError("minimum, maximum and positive_from need value = true")
         return self
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Least and largest value, or None for a type without values."""
+        if self.minimum is None or self.maximum is None:
+            return None
+        return self.minimum, self.maximum
+
 
 class DatasetSchema(BaseModel):
     """The declared shape of one data set."""

@@ -55,11 +55,11 @@ class OrderModel(tfrs.Model):
         self._scores = tf.function(self.score_lists, reduce_retracing=True)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Loss of lists: candidates' inputs `[batch, list, …]`, the user's `[batch, …]`, and `chosen [batch]`."""
-        return self._loss(inputs["chosen"], self.score_lists(inputs))
+        """Loss of a batch, see `training.lists.Lists.batch`."""
+        return self._loss(inputs["chosen"], self.score_lists(inputs) + inputs["correction"])
 
     def score_lists(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Scores `[batch, list]`."""
+        """Scores `[batch, list]` of candidates' inputs `[batch, list, …]` and the users' `[batch, …]`."""
         shape = tf.shape(inputs["cross"])
         flat = {
             name: tf.reshape(inputs[name], (shape[0] * shape[1], inputs[name].shape[-1]))

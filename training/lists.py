@@ -32,6 +32,8 @@ class Lists:
     """`[lists, size, features]`"""
     chosen: Ints
     """`[lists]` position of the item that came next, -1 where retrieval did not return it."""
+    correction: Floats
+    """`[lists, size]` log of how many candidates of the pool each one stands for."""
 
     def batch(self, retriever: Retriever, at: Ints) -> Batch:
         """Inputs of some lists for the order model."""
@@ -42,6 +44,7 @@ class Lists:
             "item_numeric": retriever.columns.numeric[rows],
             "cross": self.cross[at],
             "chosen": np.maximum(self.chosen[at], 0).astype(np.int32),
+            "correction": self.correction[at],
         }
 
 
@@ -56,7 +59,7 @@ def training_lists(
     events = events[asked[events]]
     if len(events) > config.order_examples:
         events = np.sort(rng.choice(events, config.order_examples, replace=False))
-    users, rows, cross = [], [], []
+    users, rows, cross, correction = [], [], [], []
     size = min(config.list_size, len(data.items))
     progress.start("lists for the ranker", len(events))
     for at in range(0, len(events), 512):
@@ -67,30 +70,42 @@ def training_lists(
         ):
             where = np.flatnonzero(found.rows == data.log.item_rows[event])
             if len(where) and len(found) >= size:
-                picked = pick(len(found), int(where[0]), size, rng)
+                picked, stands_for = pick(len(found), int(where[0]), size, rng)
                 chosen = Candidates(found.rows[picked], found.scores[picked])
                 history = data.log.history(int(split.begin[user]), int(event))
                 users.append(user)
                 rows.append(chosen.rows)
                 cross.append(early.space.cross(chosen, history, early.columns))
+                correction.append(np.log(stands_for))
         progress.advance(len(some))
     return Lists(
         np.array(users, np.int64),
         np.array(rows, np.int64).reshape(len(users), size),
         np.array(cross, np.float32).reshape(len(users), size, -1),
         np.zeros(len(users), np.int64),
+        np.array(correction, np.float32).reshape(len(users), size),
     )
 
 
-def pick(pool: int, right: int, size: int, rng: np.random.Generator) -> Ints:
-    """`size` different positions of a pool, the right one first; half of the others from its top."""
+def pick(pool: int, right: int, size: int, rng: np.random.Generator) -> tuple[Ints, Floats]:
+    """`size` different positions of a pool, the right one first, half of the others from its top.
+
+    Also returns how many of the pool each position stands for, so that the softmax over the list estimates
+    the one over the whole pool (importance sampling, Bengio & Senécal 2008).
+    """
     others = np.delete(np.arange(pool), right)
     head, tail = others[:TOP], others[TOP:]
     near = min(len(head), max((size - 1) // 2, size - 1 - len(tail)))
-    drawn = [rng.choice(head, near, replace=False)]
-    if size - 1 - near:
-        drawn.append(rng.choice(tail, size - 1 - near, replace=False))
-    return np.concatenate([[right], *drawn]).astype(np.int64)
+    far = size - 1 - near
+    positions = [
+        np.array([right]),
+        rng.choice(head, near, replace=False),
+        rng.choice(tail, far, replace=False),
+    ]
+    weights = np.ones(size, np.float32)
+    weights[1 : 1 + near] = len(head) / max(1, near)
+    weights[1 + near :] = len(tail) / max(1, far)
+    return np.concatenate(positions).astype(np.int64), weights
 
 
 def validation_lists(retriever: Retriever, users: Ints, count: int) -> Lists:
@@ -111,4 +126,6 @@ def validation_lists(retriever: Retriever, users: Ints, count: int) -> Lists:
         if cross is None:
             cross = np.zeros((len(users), width, features.shape[1]), np.float32)
         cross[i, : len(pool)] = features
-    return Lists(users, rows, cross if cross is not None else np.zeros((0, 0, 0), np.float32), chosen)
+    if cross is None:
+        cross = np.zeros((0, 0, 0), np.float32)
+    return Lists(users, rows, cross, chosen, np.zeros(rows.shape, np.float32))

@@ -52,11 +52,10 @@ def fit_rating(retriever: Retriever, config: TrainConfig, progress: Progress) ->
     rng = np.random.default_rng(config.seed + 2)
     shuffled = rng.permutation(events)
     held, learned = np.split(shuffled, [int(len(events) * HELD)])
-    assert kind.minimum is not None, name
-    assert kind.maximum is not None, name
+    assert kind.bounds is not None, name
     keras.utils.set_random_seed(config.seed + 2)
     head = RatingHead(
-        ranker_sizes(retriever), float(log.values[learned].mean()), kind.minimum, kind.maximum,
+        ranker_sizes(retriever), float(log.values[learned].mean()), *kind.bounds,
         config.ranker.rating_factors,
     )  # fmt: skip
     model = RatingModel(head, config.ranker.rating_reg)

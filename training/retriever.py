@@ -91,7 +91,7 @@ def fit_retriever(
         ItemSizes(
             len(data.items) + 1, space.item_tokens, data.content.text.shape[1], data.content.image.shape[1]
         ),
-        UserSizes(len(data.users) + 1, space.user_tokens, space.types, space.history),
+        UserSizes(users.ids, space.user_tokens, space.types, space.history),
         item_inputs(data, columns),
         target_share(data, learned),
     )

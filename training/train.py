@@ -7,7 +7,7 @@ fitted twice: without each user's last training events, which the ranker then le
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -18,39 +18,38 @@ from towers.features import FeatureSpace
 from towers.frameworks import keras
 from training.config import TrainConfig
 from training.dataset import TrainingData
-from training.order import Ordered, fit_order
-from training.rating import Rated, fit_rating
-from training.retriever import Retriever, fit_retriever
-from training.split import Split, next_item
+from training.export import export
+from training.order import fit_order
+from training.rating import fit_rating
+from training.retriever import fit_retriever
+from training.run import Run
+from training.split import everything, next_item
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Everything that a bundle is built from."""
+def train(
+    data: TrainingData,
+    config: TrainConfig,
+    folder: Path,
+    progress: Progress = SILENT,
+    *,
+    holdout: bool = True,
+) -> Run:
+    """Fit all models and leave a run in `folder`.
 
-    data: TrainingData
-    config: TrainConfig
-    retriever: Retriever
-    order: Ordered
-    rating: Rated | None
-    seconds: dict[str, float]
-    """Time of each stage."""
-
-    @property
-    def split(self) -> Split:
-        """What was learned from, and what was not."""
-        return self.retriever.split
-
-
-def train(data: TrainingData, config: TrainConfig, progress: Progress = SILENT) -> Run:
-    """Fit all models on the training part of the next-item split.
+    Args:
+        data: what to learn from.
+        config: how.
+        folder: where the run goes.
+        progress: told of every epoch.
+        holdout: learn from the training part of the next-item split; False: from all events, validating
+            on each user's last one although it is learned from too, for protocols that hold out others.
 
     Raises:
         NotReadyError: too few interactions to learn anything.
         ConfigError: the device asked for is not there.
     """
     use_device(config.device)
-    split = next_item(data)
+    split = next_item(data) if holdout else everything(data)
     if not (split.validation >= 0).any():
         raise NotReadyError(
             f"expected users with at least three items to learn from in {data.schema.name}, found none among "
@@ -80,4 +79,4 @@ def train(data: TrainingData, config: TrainConfig, progress: Progress = SILENT) 
     began = time.perf_counter()
     rating = fit_rating(retriever, config, progress)
     timed("rating", began)
-    return Run(data, config, retriever, order, rating, seconds)
+    return export(retriever, order, rating, config, seconds, folder)

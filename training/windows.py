@@ -30,10 +30,15 @@ class UserColumns:
 
     @classmethod
     def of(cls, space: FeatureSpace, data: TrainingData, trained: NDArray[np.bool_]) -> UserColumns:
-        """User row u + 1 for users with training events, 0 for the rest."""
+        """Users with training events are numbered from 1; 0 stands for all others."""
         tokens = [space.user_inputs(user, 0)["user_tokens"] for user in data.users]
-        row = np.where(trained, np.arange(1, len(data.users) + 1), 0).astype(np.int32)
+        row = np.where(trained, np.cumsum(trained), 0).astype(np.int32)
         return cls(row, np.concatenate(tokens) if tokens else np.zeros((0, space.user_slots), np.int32))
+
+    @property
+    def ids(self) -> int:
+        """Rows of a user id embedding, row 0 (unknown) included."""
+        return int(self.row.max(initial=0)) + 1
 
 
 class Windows:

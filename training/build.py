@@ -1,0 +1,45 @@
+"""Builds the bundle that serves: a run's graphs and arrays, an index over its vectors, the candidate sources."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from bundle.manifest import IndexInfo
+from bundle.writer import BundleWriter, new_version
+from index.faiss_index import FaissIndex, measured_recall
+from training.run import GRAPHS, Run
+
+QUERIES = 200
+
+
+def build(run: Run, folder: Path) -> Path:
+    """Seal a new version in the data set's bundle folder; returns the version's folder."""
+    arrays, summary = run.arrays, run.summary
+    vectors = np.ascontiguousarray(arrays["vectors"], np.float32)
+    index = FaissIndex.build(vectors)
+    version = new_version()
+    queries = run.probes["user_tower"].outputs["user_vector"][:QUERIES].astype(np.float32)
+    with BundleWriter(folder, version) as writer:
+        for name in GRAPHS:
+            writer.graph(name, run.graph(name))
+        replace(run.space(), version=version).save(writer.path("features.json"))
+        writer.items(
+            run.items, summary.dataset_schema, tokens=arrays["tokens"], numeric=arrays["numeric"],
+            embedding_rows=arrays["embedding_rows"], popularity=arrays["popularity"],
+        )  # fmt: skip
+        writer.users(run.user_ids)
+        writer.vectors(vectors)
+        index.save(writer.path("index.faiss"))
+        popular = np.argsort(-arrays["popularity"], kind="stable")
+        writer.neighbours(popular, arrays["neighbour_rows"], arrays["neighbour_weights"])
+        writer.probes(run.probes)
+        return writer.seal(
+            dataset=summary.dataset_schema.name, schema=summary.dataset_schema, dims=summary.dims,
+            counts=summary.counts, heads=summary.heads, rank_by=summary.rank_by,
+            index=IndexInfo(kind=index.kind, recall_at_100=measured_recall(index, vectors, queries)),
+            rating_range=summary.rating_range, encoders=summary.encoders, metrics=summary.metrics,
+            training=summary.training,
+        )  # fmt: skip
