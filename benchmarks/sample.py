@@ -1,12 +1,13 @@
 """A model and a history of MovieLens-100k's size, with random weights: speed can be measured before training.
 
 The graphs have the shapes that DESIGN and the towers have (a user tower of two attention blocks over 50 events,
-a ranker of 160-256-64 hidden units over 500 candidates); nothing they answer means anything.
+a ranker with a light head for the order and a heavier one for ratings); nothing they answer means anything.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,22 +160,21 @@ def _item_tower() -> bytes:
 
 
 def _ranker(rng: np.random.Generator, space: FeatureSpace) -> bytes:
+    """A score from cross features, tokens and numbers; a rating from both vectors as well."""
     net = _Net()
     tokens = net("Gather", net.constant(_normal(rng, space.item_tokens, 16)), "item_tokens")
     item = net("ReduceMean", tokens, axes=[1], keepdims=0)
-    numbers = space.numbers
-    product = net("Mul", "user_vector", "item_vector")
-    x = net("Concat", product, "item_vector", item, "item_numeric", "cross", axis=1)
-    width = 2 * DIM + 16 + numbers + CROSS
-    for hidden in (256, 64):
-        x = net("Relu", net("MatMul", x, net.constant(_normal(rng, width, hidden))))
-        width = hidden
-    for head in ("score", "rating"):
-        column = net("MatMul", x, net.constant(_normal(rng, width, 1)))
+    light = net("Concat", item, "item_numeric", "cross", axis=1)
+    heavy = net("Concat", light, net("Mul", "user_vector", "item_vector"), "item_vector", axis=1)
+    width = 16 + space.numbers + CROSS
+    for head, x, sizes in (("score", light, [width, 64]), ("rating", heavy, [width + 2 * DIM, 256, 64])):
+        for inside, hidden in pairwise(sizes):
+            x = net("Relu", net("MatMul", x, net.constant(_normal(rng, inside, hidden))))
+        column = net("MatMul", x, net.constant(_normal(rng, sizes[-1], 1)))
         net("Squeeze", column, net.constant(np.array([1])), output=head)
     inputs = {
         "user_vector": ("f", "u", DIM), "item_tokens": ("i", "n", space.item_slots),
-        "item_numeric": ("f", "n", numbers), "item_vector": ("f", "n", DIM), "cross": ("f", "n", CROSS),
+        "item_numeric": ("f", "n", space.numbers), "item_vector": ("f", "n", DIM), "cross": ("f", "n", CROSS),
     }  # fmt: skip
     return net.serialised(inputs, {"score": ("f", "n"), "rating": ("f", "n")})
 

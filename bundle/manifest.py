@@ -25,7 +25,7 @@ PATH_PATTERN = r"^[a-z0-9_]+(/[a-z0-9_]+)*(\.[a-z0-9_]+)+$"
 MAX_BYTES = 4 * 1024 * 1024
 
 REQUIRED = (
-    "user_tower.onnx", "item_tower.onnx", "ranker.onnx", "features.json", "probes.npz",
+    "user_tower.onnx", "item_tower.onnx", "ranker.onnx", "ranker_score.onnx", "features.json", "probes.npz",
     "items/ids.bin", "items/ids.offsets.npy", "items/metadata.bin", "items/metadata.offsets.npy",
     "items/embedding_rows.npy", "items/tokens.npy", "items/numeric.npy", "items/popularity.npy",
     "items/available.npy", "items/categories.json", "users/ids.bin", "users/ids.offsets.npy",

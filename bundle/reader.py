@@ -19,7 +19,7 @@ from bundle.columns import BytesColumn, load_array
 from bundle.durable import sha256
 from bundle.graph import Graph, OnnxGraph, Tensor, check_tensors
 from bundle.manifest import NAME, REQUIRED, Manifest, read_manifest
-from bundle.probes import replay
+from bundle.probes import replay, replay_part
 from catalog.errors import BundleError
 from catalog.records import Floats, IdMap, Ints
 
@@ -35,6 +35,8 @@ class Bundle:
     user_tower: Graph
     item_tower: Graph
     ranker: Graph
+    scorer: Graph
+    """The part of the ranker that computes `score` alone."""
     items: IdMap
     users: IdMap
     """Users with an id embedding; the user in row r feeds `user_row` r + 1."""
@@ -74,7 +76,7 @@ class Bundle:
         metadata = BytesColumn.open(path / "items", "metadata")
         if len(metadata) != n:
             raise BundleError(f"expected metadata of {n} items in {path}, found {len(metadata)}")
-        graphs = {name: OnnxGraph.open(path / f"{name}.onnx", threads) for name in GRAPHS}
+        graphs = {name: OnnxGraph.open(path / file, threads) for name, file in GRAPHS.items()}
         bundle = cls(
             path=path, manifest=manifest, **graphs, items=items, users=users, metadata=metadata,
             available=load_array(path / "items/available.npy", np.bool_, (n,)),
@@ -104,7 +106,8 @@ class Bundle:
 
     def replay_probes(self) -> dict[str, float]:
         """Largest drift per graph; BundleError where one exceeds `probes.TOLERANCE`."""
-        return replay(self.path / "probes.npz", self.graphs)
+        path = self.path / "probes.npz"
+        return {**replay(path, self.graphs), "scorer": replay_part(path, "ranker", self.scorer)}
 
     def _check_arrays(self) -> None:
         n = len(self.items)
@@ -156,12 +159,16 @@ class Bundle:
             ("user_tower", self.user_tower, user | history, {"user_vector": vector}),
             ("item_tower", self.item_tower, item | content, {"item_vector": vector}),
             ("ranker", self.ranker, user | item | pair, heads),
+            ("scorer", self.scorer, user | item | pair, {"score": heads["score"]}),
         ]
         for name, graph, inputs, outputs in checks:
-            check_tensors(graph, self.path / f"{name}.onnx", inputs, outputs)
+            check_tensors(graph, self.path / GRAPHS[name], inputs, outputs)
 
 
-GRAPHS = ("user_tower", "item_tower", "ranker")
+GRAPHS = {
+    "user_tower": "user_tower.onnx", "item_tower": "item_tower.onnx", "ranker": "ranker.onnx",
+    "scorer": "ranker_score.onnx",
+}  # fmt: skip
 
 
 def _check_files(folder: Path, manifest: Manifest, verify: bool) -> None:

@@ -92,8 +92,14 @@ class BundleWriter:
         return path
 
     def graph(self, name: GraphName, onnx: bytes) -> None:
-        """Add one exported network, serialised."""
+        """Add one exported network, serialised.
+
+        Of the ranker the part that `score` needs is written beside the whole: onnxruntime computes every output
+        of a graph, and recommendations need no predicted ratings.
+        """
         self.path(f"{name}.onnx").write_bytes(onnx)
+        if name == "ranker":
+            self.path("ranker_score.onnx").write_bytes(part_of(onnx, ["score"]))
 
     def items(
         self,
@@ -195,6 +201,20 @@ class BundleWriter:
                 f"expected {axes} axes and {self._items} rows for {name}, found shape {list(array.shape)}"
             )
         np.save(self.path(name), np.ascontiguousarray(array, dtype), allow_pickle=False)
+
+
+def part_of(onnx: bytes, outputs: Sequence[str]) -> bytes:
+    """The part of a serialised graph that some of its outputs need."""
+    from onnx import load_from_string
+    from onnx.utils import Extractor
+
+    whole = load_from_string(onnx)
+    part = Extractor(whole).extract_model([one.name for one in whole.graph.input], list(outputs))
+    read = {name for node in part.graph.node for name in node.input}
+    unread = [one for one in part.graph.input if one.name not in read]
+    for one in unread:
+        part.graph.input.remove(one)
+    return bytes(part.SerializeToString())
 
 
 def metadata(item: Item) -> bytes:

@@ -23,7 +23,18 @@ class ExactIndex:
     def search(self, queries: Floats, k: int, allowed: Mask | None = None) -> list[Candidates]:
         """The k best allowed rows of each query; see `VectorIndex.search`."""
         queries = check_search(self.shape, queries, k, allowed)
-        return search_rows(self._vectors, queries, k, None if allowed is None else np.flatnonzero(allowed))
+        return search_allowed(self._vectors, queries, k, allowed)
+
+
+def search_allowed(vectors: Floats, queries: Floats, k: int, allowed: Mask | None) -> list[Candidates]:
+    """Exact search among the rows that a mask allows; None allows all."""
+    if allowed is None:
+        return search_rows(vectors, queries, k, None)
+    rows = np.flatnonzero(allowed)
+    if 2 * len(rows) < len(vectors):
+        return search_rows(vectors, queries, k, rows)
+    # Scoring a few rows too many is cheaper than copying all the others together.
+    return [best(rows, scores[rows], k) for scores in queries @ vectors.T]
 
 
 def search_rows(vectors: Floats, queries: Floats, k: int, rows: Ints | None) -> list[Candidates]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from catalog.errors import BundleError
 from catalog.records import Candidates, Floats
-from index.exact import search_rows
+from index.exact import search_allowed
 from index.protocol import Mask, best, check_search, check_vectors
 
 Kind = Literal["flat", "hnsw"]
@@ -93,7 +93,7 @@ class FaissIndex:
         within = self.shape[0] if allowed is None else int(np.count_nonzero(allowed))
         k = min(k, within)
         if allowed is not None and (within <= EXACT_BELOW or k == 0):
-            return search_rows(self._vectors, queries, k, np.flatnonzero(allowed))
+            return search_allowed(self._vectors, queries, k, allowed)
         if k == 0:
             return [best(None, np.zeros(0, np.float32), 0) for _ in queries]
         # FAISS counts threads per calling thread, so a cap set once at start would not reach a pool's.
@@ -101,8 +101,7 @@ class FaissIndex:
         scores, rows = self._index.search(queries, k, params=self._parameters(k, allowed))
         found = [_trim(rows[i], scores[i], k) for i in range(len(queries))]
         if any(len(one) < k for one in found):  # the graph lost its way among forbidden rows
-            among = None if allowed is None else np.flatnonzero(allowed)
-            return search_rows(self._vectors, queries, k, among)
+            return search_allowed(self._vectors, queries, k, allowed)
         return found
 
     def _parameters(self, k: int, allowed: Mask | None) -> Any:
@@ -121,7 +120,7 @@ def measured_recall(index: FaissIndex, vectors: Floats, queries: Floats, k: int 
     """Share `0 … 1` of the exact k best rows that the index finds, over queries `[B, D]`."""
     if not len(queries) or not len(vectors):
         return 1.0
-    exact = search_rows(vectors, np.ascontiguousarray(queries, np.float32), min(k, len(vectors)), None)
+    exact = search_allowed(vectors, np.ascontiguousarray(queries, np.float32), min(k, len(vectors)), None)
     found = index.search(queries, k)
     shared = [len(np.intersect1d(a.rows, b.rows)) / len(a) for a, b in zip(exact, found, strict=True)]
     return float(np.mean(shared))

@@ -65,11 +65,37 @@ def check_vectors(vectors: Floats) -> Floats:
 
 def best(rows: Ints | None, scores: Floats, k: int) -> Candidates:
     """The k best of some scored rows in the promised order; rows None means 0 … n-1."""
-    if k < len(scores):
-        chosen = np.argpartition(scores, len(scores) - k)[len(scores) - k :] if k else np.zeros(0, np.int64)
-        scores = scores[chosen]
-        rows = chosen if rows is None else rows[chosen]
-    elif rows is None:
-        rows = np.arange(len(scores))
-    order = np.lexsort((rows, -scores))
-    return Candidates(rows[order].astype(np.int64, copy=False), scores[order].astype(np.float32, copy=False))
+    keys = order_keys(np.arange(len(scores)) if rows is None else rows, scores)
+    if k < len(keys):
+        keys = np.partition(keys, k)[:k] if k else keys[:0]
+    keys = np.sort(keys)
+    return Candidates(keys & ROW_BITS, scores_of(keys))
+
+
+ROW_BITS = (1 << 32) - 1
+"""The lower half of an order key holds the row."""
+
+
+def order_keys(rows: Ints, scores: Floats) -> Ints:
+    """One integer per row, `[n]`, that sorts best score first and equal scores by row.
+
+    The score's bits, turned so that they sort as the numbers do, stand above the row: sorting whole integers is
+    several times faster than sorting by two columns. Rows are below 2³², scores finite.
+    """
+    # Adding zero makes -0 and 0 the same bits.
+    bits = (scores.astype(np.float32, copy=False) + np.float32(0)).view(np.int32)
+    rising = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
+    return (-rising << 32) | rows
+
+
+def scores_of(keys: Ints) -> Floats:
+    """The scores that order keys were made of."""
+    rising = (-(keys >> 32)).astype(np.int32)
+    bits = rising ^ ((rising >> 31) & 0x7FFFFFFF)
+    scores: Floats = bits.view(np.float32)
+    return scores
+
+
+def best_first(scores: Floats) -> Ints:
+    """Positions `[n]` by falling score, equal scores in the order given."""
+    return np.sort(order_keys(np.arange(len(scores)), scores)) & ROW_BITS

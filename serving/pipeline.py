@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from bundle.reader import Bundle
 from catalog.errors import RecommenderError
 from catalog.records import Candidates, Floats, History, Ints, User
+from index.protocol import best, best_first
 from serving.ranker import OnnxRanker, Ranker, Scores, Viewer
 from serving.rerank import diversify, nearest
 from serving.sources import SHARES, CandidateSource, Demand, Pool, default_sources, merge
-from towers.features import FeatureSpace, ItemColumns
+from towers.features import FeatureSpace, ItemColumns, heard
 
 log = logging.getLogger(__name__)
 NO_ROWS: Ints = np.zeros(0, np.int64)
@@ -70,7 +71,7 @@ class Ranked:
     sources: list[str]
     """Which source proposed each row; `request` where the caller did."""
     ratings: Floats | None = None
-    """Predicted ratings in the unit of the data set, where the ranker has that head and ran."""
+    """Predicted ratings in the unit of the data set: of `rank`, where the ranker has that head and ran."""
     reasons: tuple[Ints, Floats] | None = None
     """Per row the most similar item of the history (-1 where there is none) and that cosine."""
     unknown: tuple[str, ...] = ()
@@ -85,7 +86,10 @@ class Ranked:
 
 
 class Pipeline:
-    """Retrieves and ranks over one open bundle; safe to call from several threads."""
+    """Retrieves and ranks over one open bundle; safe to call from several threads.
+
+    Equal scores keep the order of precedence of their sources.
+    """
 
     def __init__(
         self,
@@ -113,7 +117,7 @@ class Pipeline:
             bundle.tokens, bundle.numeric, bundle.embedding_rows, bundle.popularity,
             bundle.item_item_rows, bundle.item_item_weights,
         )  # fmt: skip
-        self._sources = list(sources) if sources is not None else default_sources(bundle, self.columns)
+        self._sources = list(sources) if sources is not None else default_sources(bundle)
         self._ranker = ranker or OnnxRanker(bundle, self.space, self.columns)
         self._ranked = bundle.manifest.rank_by == "ranker"
 
@@ -124,9 +128,9 @@ class Pipeline:
         allowed = self._allowed(state.seen, query)
         wanted = max(self.config.candidates, query.offset + query.limit)
         pool = self._pool(viewer, allowed, wanted, failed)
-        scored = self._score(viewer, pool.found, failed) if self._ranked else None
+        scored = self._score(viewer, pool.found, failed, ratings=False) if self._ranked else None
         scores = pool.found.scores if scored is None else scored.scores
-        order = np.lexsort((pool.found.rows, -scores))
+        order = best_first(scores)
         if query.diversity > 0:
             vectors = self.bundle.vectors[pool.found.rows[order]]
             order = order[diversify(vectors, scores[order], query.diversity, query.offset + query.limit)]
@@ -134,7 +138,6 @@ class Pipeline:
         rows = pool.found.rows[page]
         return Ranked(
             rows, scores[page], [pool.names[source] for source in pool.sources[page]],
-            ratings=None if scored is None or scored.ratings is None else scored.ratings[page],
             reasons=nearest(self.bundle.vectors, rows, state.history.rows) if query.explain else None,
             failed=tuple(failed),
         )  # fmt: skip
@@ -145,8 +148,7 @@ class Pipeline:
         viewer = self._viewer(state, failed)
         wanted = max(self.config.candidates, query.offset + query.limit)
         found = self._pool(viewer, self._allowed(state.seen, query), wanted, failed).found
-        order = np.lexsort((found.rows, -found.scores))
-        return Candidates(found.rows[order], found.scores[order])
+        return best(found.rows, found.scores, len(found))
 
     def rank(
         self, state: UserState, item_ids: Sequence[str], by: Literal["score", "rating"] = "score"
@@ -167,11 +169,11 @@ class Pipeline:
         rows = rows[rows >= 0]
         viewer = self._viewer(state, failed)
         found = Candidates(rows, self._similarity(viewer, rows))
-        scored = self._score(viewer, found, failed)
+        scored = self._score(viewer, found, failed, ratings=True)
         scores = found.scores if scored is None or not self._ranked else scored.scores
         ratings = None if scored is None else scored.ratings
         by_rating = by == "rating" and ratings is not None
-        order = np.lexsort((rows, -(ratings if by_rating and ratings is not None else scores)))
+        order = best_first(ratings if by_rating and ratings is not None else scores)
         return Ranked(
             rows[order], scores[order], ["request"] * len(rows),
             ratings=None if ratings is None else ratings[order], unknown=unknown, failed=tuple(failed),
@@ -180,17 +182,18 @@ class Pipeline:
     def _viewer(self, state: UserState, failed: list[str]) -> Viewer:
         row = self.bundle.users.row(state.user.user_id) + 1 if state.user else 0
         inputs = self.space.user_inputs(state.user, row)
+        said = heard(state.history, self.columns)
         try:
             feeds = {**inputs, **self.space.history_inputs(state.history, self.bundle.vectors)}
             vector = self.bundle.user_tower.run(feeds)["user_vector"][0]
             if not np.isfinite(vector).all():
                 raise ValueError("the user tower answered numbers that are not finite")
-            return Viewer(inputs, vector, state.history, cold=not row and not len(state.history))
+            return Viewer(inputs, vector, state.history, said, cold=not row and not len(state.history))
         except (RecommenderError, ValueError, RuntimeError) as exc:
             log.error("user tower failed: %s", exc)
             failed.append("user_tower")
             zeros = np.zeros(self.bundle.manifest.dims.vector, np.float32)
-            return Viewer(inputs, zeros, state.history, cold=True, failed=True)
+            return Viewer(inputs, zeros, state.history, said, cold=True, failed=True)
 
     def _allowed(self, seen: Ints, query: Query) -> NDArray[np.bool_]:
         if query.categories:
@@ -216,11 +219,11 @@ class Pipeline:
         products: Floats = self.bundle.vectors[rows] @ viewer.vector
         return products
 
-    def _score(self, viewer: Viewer, found: Candidates, failed: list[str]) -> Scores | None:
+    def _score(self, viewer: Viewer, found: Candidates, failed: list[str], *, ratings: bool) -> Scores | None:
         if not len(found):
             return None
         try:
-            return self._ranker.score(viewer, found)
+            return self._ranker.score(viewer, found, ratings=ratings)
         except (RecommenderError, ValueError, RuntimeError) as exc:
             log.error("ranker failed, answering in retrieval order: %s", exc)
             failed.append("ranker")

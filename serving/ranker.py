@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,6 +23,8 @@ class Viewer:
     vector: Floats
     """[D]"""
     history: History
+    said: Floats
+    """[n items] what the latest items' neighbours say about each: `towers.features.heard`."""
     cold: bool
     """Neither an id embedding nor a history: only side features speak for them."""
     failed: bool = False
@@ -40,47 +42,53 @@ class Scores:
 class Ranker(Protocol):
     """Scores candidates for a user."""
 
-    def score(self, viewer: Viewer, found: Candidates) -> Scores:
-        """Finite scores `[n]` for n ≥ 1 candidates; found.scores are the towers' inner products."""
+    def score(self, viewer: Viewer, found: Candidates, *, ratings: bool) -> Scores:
+        """Finite scores `[n]` for n ≥ 1 candidates, and ratings where asked for and there is such a head.
+
+        `found.scores` are the towers' inner products.
+        """
 
 
 class RetrievalRanker:
     """Keeps the order of retrieval: the fallback, and the baseline that a learned ranker has to beat."""
 
-    def score(self, viewer: Viewer, found: Candidates) -> Scores:
+    def score(self, viewer: Viewer, found: Candidates, *, ratings: bool) -> Scores:
         """The inner products themselves."""
         return Scores(found.scores)
 
 
 class OnnxRanker:
-    """The bundle's `ranker.onnx` over user × candidate features."""
+    """The bundle's ranker over user × candidate features, with or without the heads that only some calls need."""
 
     def __init__(self, bundle: Bundle, space: FeatureSpace, columns: ItemColumns) -> None:
-        self._graph = bundle.ranker
+        self._all_heads, self._score_only = bundle.ranker, bundle.scorer
         self._vectors = bundle.vectors
         self._columns = columns
         self._space = space
         self._range = bundle.manifest.rating_range
-        self._reads_ratings = "rated_rows" in bundle.ranker.inputs
 
-    def score(self, viewer: Viewer, found: Candidates) -> Scores:
-        """Run the graph once over all candidates; ratings are held to the data set's range."""
-        columns, rows = self._columns, found.rows
-        feeds = {
-            **viewer.inputs,
-            "user_vector": viewer.vector[None],
-            "item_row": columns.embedding_rows[rows],
-            "item_tokens": columns.tokens[rows],
-            "item_numeric": columns.numeric[rows],
-            "item_vector": self._vectors[rows],
-            "cross": self._space.cross(found, viewer.history, columns),
-        }
-        if self._reads_ratings:
-            feeds |= self._space.rated_inputs(viewer.history, columns.embedding_rows)
-        answers = self._graph.run(feeds)
-        scores, ratings = answers["score"], answers.get("rating")
-        if not np.isfinite(scores).all() or (ratings is not None and not np.isfinite(ratings).all()):
+    def score(self, viewer: Viewer, found: Candidates, *, ratings: bool) -> Scores:
+        """Run one graph once over all candidates; ratings are held to the data set's range."""
+        graph = self._all_heads if ratings else self._score_only
+        answers = graph.run(self._feeds(graph.inputs, viewer, found))
+        scores, rated = answers["score"], answers.get("rating")
+        if not np.isfinite(scores).all() or (rated is not None and not np.isfinite(rated).all()):
             raise ValueError("the ranker answered numbers that are not finite")
-        if ratings is not None and self._range is not None:
-            ratings = np.clip(ratings, *self._range)
-        return Scores(scores, ratings)
+        if rated is not None and self._range is not None:
+            rated = np.clip(rated, *self._range)
+        return Scores(scores, rated)
+
+    def _feeds(self, inputs: Container[str], viewer: Viewer, found: Candidates) -> dict[str, NDArray[Any]]:
+        """What a graph declares; gathering what it does not read would cost as much as a small graph."""
+        columns, rows = self._columns, found.rows
+        feeds = {**viewer.inputs, "user_vector": viewer.vector[None]}
+        gathered = {
+            "item_row": columns.embedding_rows, "item_tokens": columns.tokens,
+            "item_numeric": columns.numeric, "item_vector": self._vectors,
+        }  # fmt: skip
+        feeds |= {name: column[rows] for name, column in gathered.items() if name in inputs}
+        if "cross" in inputs:
+            feeds["cross"] = self._space.cross(found, viewer.history, columns, viewer.said)
+        if "rated_rows" in inputs or "rated_values" in inputs:
+            feeds |= self._space.rated_inputs(viewer.history, columns.embedding_rows)
+        return feeds

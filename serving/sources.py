@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 
 from bundle.reader import Bundle
 from catalog.errors import RecommenderError
-from catalog.records import Candidates, Floats, Ints
+from catalog.records import Candidates, Ints
 from index.faiss_index import FaissIndex
 from index.protocol import Mask, VectorIndex, best
 from serving.ranker import Viewer
-from towers.features import DECAY, RECENT, ItemColumns, covisitation_scores
 
 log = logging.getLogger(__name__)
 SHARES = (("two_tower", 0.6), ("item_item", 0.3), ("popular", 0.1))
@@ -80,16 +79,9 @@ class ItemItem:
 
     name = "item_item"
 
-    def __init__(self, columns: ItemColumns) -> None:
-        self._columns = columns
-
     def find(self, demand: Demand) -> Candidates:
         """Co-visited items; nothing without a history."""
-        recent = demand.viewer.history.last(RECENT)
-        if not len(recent):
-            return _none()
-        weights = np.exp(-np.arange(len(recent) - 1, -1, -1, dtype=np.float32) / DECAY)
-        scores: Floats = covisitation_scores(recent.rows, weights, self._columns)
+        scores = demand.viewer.said
         rows: Ints = np.flatnonzero((scores > 0) & demand.allowed)
         return best(rows, scores[rows], demand.k)
 
@@ -109,10 +101,10 @@ class Popular:
         return Candidates(rows, self._popularity[rows])
 
 
-def default_sources(bundle: Bundle, columns: ItemColumns) -> list[CandidateSource]:
+def default_sources(bundle: Bundle) -> list[CandidateSource]:
     """The sources that every bundle of format 1 carries, in order of precedence."""
     index = FaissIndex.load(bundle.path / "index.faiss", bundle.vectors)
-    return [TwoTower(index), ItemItem(columns), Popular(bundle)]
+    return [TwoTower(index), ItemItem(), Popular(bundle)]
 
 
 def merge(

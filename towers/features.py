@@ -304,14 +304,8 @@ def heard(history: History, items: ItemColumns) -> Floats:
     return covisitation_scores(recent.rows, recency(len(recent)), items)
 
 
-def covisitation(rows: Ints, weights: Floats, items: ItemColumns, candidates: Ints) -> Floats:
-    """Weighted sum `[candidates]` of what items `rows` say about each candidate through their neighbours."""
-    scores = covisitation_scores(rows, weights, items)
-    return np.asarray(scores[candidates], np.float32)
-
-
 def covisitation_scores(rows: Ints, weights: Floats, items: ItemColumns) -> Floats:
-    """The same over all items, `[n]`."""
+    """Weighted sum `[n]` of what items `rows` say about every item through their neighbours."""
     near = items.neighbour_rows[rows]
     said = items.neighbour_weights[rows] * weights[:, None]
     # Padding, -1, is counted in a place of its own that is left out.
