@@ -140,6 +140,8 @@ def _receive(address: str, archive: Path) -> str:
                 digest.update(block)
                 file.write(block)
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # such an error is the answer itself, with its connection
         reason = getattr(error, "reason", None) or error
         raise DataError(f"{address} could not be fetched ({reason}); {advice}") from error
     if 0 <= size < promised:

@@ -69,6 +69,15 @@ def store_errors(where: str) -> Iterator[None]:
         raise StoreError(f"{where}: {meaning} ({str(error)[:300]})") from error
 
 
+@contextmanager
+def address_errors() -> Iterator[None]:
+    """The driver tells some malformed addresses by ValueError; make StoreError of that too."""
+    try:
+        yield
+    except ValueError as error:
+        raise StoreError(f"the MongoDB address is not a valid URI: {error}") from error
+
+
 def database_name(dataset: str) -> str:
     """The database that holds a data set."""
     return f"towerbridge_{dataset.replace('-', '_')}"
@@ -104,10 +113,11 @@ class MongoStore:
     @classmethod
     def open(cls, uri: str, database: str, selection_timeout_ms: int = SELECTION_TIMEOUT_MS) -> Self:
         """Connect, make sure of the indexes, and return; StoreError within the timeout where nobody answers."""
-        with store_errors(f"opening database {database}"):
+        with store_errors(f"opening database {database}"), address_errors():
             client: pymongo.MongoClient[Document] = pymongo.MongoClient(
                 uri, **client_options(selection_timeout_ms)
             )
+        with store_errors(f"opening database {database}"):
             try:
                 client.get_database(database).get_collection("interactions").create_indexes(list(INDEXES))
             except BaseException:

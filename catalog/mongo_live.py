@@ -14,7 +14,14 @@ from pymongo.errors import BulkWriteError
 
 from catalog import documents
 from catalog.documents import EVENT_FIELDS, Document
-from catalog.mongo import DURABLE, SELECTION_TIMEOUT_MS, client_options, duplicates_only, store_errors
+from catalog.mongo import (
+    DURABLE,
+    SELECTION_TIMEOUT_MS,
+    address_errors,
+    client_options,
+    duplicates_only,
+    store_errors,
+)
 from catalog.records import Interaction, User
 from catalog.store import Written
 
@@ -33,7 +40,7 @@ class MongoLiveStore:
     @classmethod
     def open(cls, uri: str, database: str, selection_timeout_ms: int = SELECTION_TIMEOUT_MS) -> Self:
         """A store that connects with its first question; indexes are made by `MongoStore.open` at import."""
-        with store_errors(f"opening database {database}"):
+        with store_errors(f"opening database {database}"), address_errors():
             client: pymongo.AsyncMongoClient[Document] = pymongo.AsyncMongoClient(
                 uri, **client_options(selection_timeout_ms)
             )

@@ -84,7 +84,7 @@ def open_server(
     try:
         starting = _lock(folder / "start.lock", fcntl.LOCK_EX, start_seconds)
         try:
-            server = _running(folder) or _start(folder, environment, start_seconds)
+            server = _running(folder, start_seconds) or _start(folder, environment, start_seconds)
         finally:
             os.close(starting)
         yield server.uri
@@ -165,6 +165,8 @@ def _is_alive(pid: int) -> bool:
 
 def _runs_on(pid: int, folder: Path) -> bool:
     """Whether the process is a mongod on this folder, and not a stranger that was given an old number."""
+    if not Path("/proc/self").exists():
+        return _is_alive(pid)
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
@@ -172,21 +174,28 @@ def _runs_on(pid: int, folder: Path) -> bool:
     return os.fsencode(folder / "db") in words
 
 
-def _running(folder: Path) -> _Running | None:
-    """The server that another process started, if it and its guard are alive and it answers."""
+def _running(folder: Path, seconds: float) -> _Running | None:
+    """The server that another process started, once it answers; None where there is none any more."""
     state = _read_state(folder)
     if state is None:
         return None
-    if _is_alive(state.guard) and _is_alive(state.mongod):
-        with suppress(PyMongoError), _client(state.port, 3000) as client:
+    deadline = time.monotonic() + seconds
+    while _is_alive(state.guard) and _runs_on(state.mongod, folder):
+        with suppress(PyMongoError), _client(state.port, 1000) as client:
             if client.admin.command("hello").get("isWritablePrimary"):
                 return state
-    if _runs_on(state.mongod, folder):
+        if time.monotonic() > deadline:
+            raise StoreError(
+                f"MongoDB runs as process {state.mongod} on {folder / 'db'}, but has not answered for "
+                f"{seconds:.0f} s; look into {folder / 'mongod.log'}, or end that process and try again"
+            )
+        time.sleep(0.05)
+    deadline = time.monotonic() + mongod_guard.STOP_SECONDS
+    while _runs_on(state.mongod, folder) and time.monotonic() < deadline:
         # Without its guard nobody would ever stop it. It leaves cleanly, and a guarded one takes its place.
-        os.kill(state.mongod, signal.SIGTERM)
-        deadline = time.monotonic() + mongod_guard.STOP_SECONDS
-        while _runs_on(state.mongod, folder) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        with suppress(ProcessLookupError):
+            os.kill(state.mongod, signal.SIGTERM)
+        time.sleep(0.1)
     (folder / "server.json").unlink(missing_ok=True)
     return None
 

@@ -71,19 +71,23 @@ def test_the_schema_is_what_was_declared(shop: FileDataset) -> None:
     assert schema.items["price"].buckets == 4
 
 
+NO_ID = "the id is empty; every record needs one"
+NO_ITEM = "the item id is empty; every record needs one"
+NO_FLAG = "a flag of 0 or 1 was expected"
+NO_TYPE = "one of view, rating was expected"
 BAD_CELLS = [
-    ("goods.csv", 0, "http://x/3,n,,,k,1,,0,0", BadRow("goods.csv", 5, "link", "", "the id is empty; every record needs one")),
+    ("goods.csv", 0, "http://x/3,n,,,k,1,,0,0", BadRow("goods.csv", 5, "link", "", NO_ID)),
     ("goods.csv", 0, "/dp/C3,n,,,k,cheap,,0,0", BadRow("goods.csv", 5, "price", "cheap", "a number was expected")),
     ("goods.csv", 0, "/dp/C3,n,,,k,nan,,0,0", BadRow("goods.csv", 5, "price", "nan", "a finite number was expected")),
-    ("goods.csv", 0, "/dp/C3,n,,,k,1,,0,maybe", BadRow("goods.csv", 5, "sale", "maybe", "a flag of 0 or 1 was expected")),
+    ("goods.csv", 0, "/dp/C3,n,,,k,1,,0,maybe", BadRow("goods.csv", 5, "sale", "maybe", NO_FLAG)),
     ("goods.csv", 0, "/dp/C3,n", BadRow("goods.csv", 5, "", "/dp/C3,n", "9 cells expected, 2 came")),
     ("goods.csv", 0, "/dp/A1,n,,,k,1,,0,0", BadRow("goods.csv", 5, "link", "A1", "the same id as on line 3")),
     ("stars.tsv", 2, "1\tA1\t6\t100", BadRow("stars.tsv", 4, "stars", "6", "a number from 1 to 5 was expected")),
     ("stars.tsv", 2, "1\tA1\t\t100", BadRow("stars.tsv", 4, "stars", "", "a number was expected")),
     ("stars.tsv", 2, "1\tA1\t5\tnoon", BadRow("stars.tsv", 4, "at", "noon", "a number was expected")),
     ("stars.tsv", 2, "1\tA1\t5\t", BadRow("stars.tsv", 4, "at", "", "a time in seconds was expected")),
-    ("stars.tsv", 2, "1\t\t5\t1", BadRow("stars.tsv", 4, "sku", "", "the item id is empty; every record needs one")),
-    ("clicks.csv", 3, "k,1,A1,ate,2024-01-01", BadRow("clicks.csv", 5, "type", "ate", "one of view, rating was expected")),
+    ("stars.tsv", 2, "1\t\t5\t1", BadRow("stars.tsv", 4, "sku", "", NO_ITEM)),
+    ("clicks.csv", 3, "k,1,A1,ate,2024-01-01", BadRow("clicks.csv", 5, "type", "ate", NO_TYPE)),
     ("clicks.csv", 3, "k,1,A1,view,later", BadRow("clicks.csv", 5, "when", "later", "an ISO-8601 time was expected")),
 ]  # fmt: skip
 

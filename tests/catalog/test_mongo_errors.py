@@ -24,7 +24,7 @@ def driver_errors() -> Iterator[type[Exception]]:
 def test_each_is_translated(kind: type[Exception]) -> None:
     error = kind.__new__(kind)
     Exception.__init__(error, "inner")
-    with pytest.raises(StoreError, match="^doing this: .*MongoDB") as caught, store_errors("doing this"):
+    with pytest.raises(StoreError, match=r"^doing this: .*MongoDB") as caught, store_errors("doing this"):
         raise error
     assert caught.value.__cause__ is error
 

@@ -1,0 +1,96 @@
+"""A declaration is valid as a whole, or says where it is not."""
+
+from pathlib import Path
+
+import pytest
+
+from catalog.errors import ConfigError
+from catalog.source import Cell, parse, read
+from tests.catalog.shop import DECLARATION
+
+MINIMAL = """
+name = "shop"
+implied = ["users"]
+[types.view]
+[items]
+file = "g.csv"
+id = "sku"
+[[events]]
+file = "e.csv"
+user = "u"
+item = "i"
+timestamp = "t"
+type = "view"
+"""
+
+
+def test_the_smallest_declaration() -> None:
+    declared = parse(MINIMAL, "x")
+    assert declared.items is not None
+    assert declared.items.id == Cell(columns=("sku",))
+    assert declared.schema_of().type_names() == ["view"]
+
+
+WRONG = [
+    (
+        "file = 'g.csv'",
+        'file = "g.csv"',
+        'fil = "g.csv"',
+        r"items\.file: .*required.*items\.fil: Extra inputs",
+    ),
+    ("outside", 'file = "g.csv"', 'file = "../g.csv"', r"items\.file: .*must be a path below"),
+    ("absolute", 'file = "e.csv"', 'file = "/e.csv"', r"events\.0\.file: .*must be a path below"),
+    ("encoding", 'id = "sku"', 'id = "sku"\nencoding = "latin-99"', "encoding 'latin-99' is not known"),
+    ("columns", 'id = "sku"', 'id = "sku"\ncolumns = ["a", "a"]', "columns repeats a name"),
+    ("type", 'type = "view"', 'type = "buy"', r"of type 'buy', which \[types\] does not declare"),
+    ("two types", 'type = "view"', 'type = "view"\ntype_column = "k"', "either type or type_column"),
+    ("names", 'type = "view"', 'type = "view"\nskip = ["x"]', "go with type_column"),
+    ("implied", 'implied = ["users"]', "", r"there is no \[users\]; declare it, or say implied"),
+    ("name", 'name = "shop"', 'name = "My Shop"', "name: String should match pattern"),
+    ("category", "[types.view]", 'category = "kind"\n[types.view]', "must name a categorical or multi"),
+    ("toml", "[types.view]", "[types.view", "valid TOML: Expected"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
+def test_what_is_wrong_is_named(old: str, new: str, message: str) -> None:
+    assert old in MINIMAL
+    with pytest.raises(ConfigError, match=rf"(?s)^shop\.toml is not .*{message}"):
+        parse(MINIMAL.replace(old, new), "shop.toml")
+
+
+WRONG_FEATURES = [
+    ('{ kind = "multi", column = "a" }', "needs flags or split"),
+    ('{ kind = "categorical", column = "a", flags = ["b"] }', "either from column"),
+    ('{ kind = "categorical", flags = ["b"] }', "flags does not go with kind = 'categorical'"),
+    ('{ kind = "numeric", column = "a", prefix = 1 }', "prefix does not go with"),
+    ('{ kind = "multi", column = "a", split = "|", step = 2 }', "step does not go with"),
+    ('{ kind = "numeric", column = "a", pattern = "(" }', "is not a regular expression"),
+    ('{ kind = "numeric", column = "a", pattern = "x" }', "needs one group"),
+    ('{ kind = "numeric", column = "a", columns = ["b"] }', "column or columns, not both"),
+    ('{ kind = "number", column = "a" }', "'categorical', 'multi' or 'numeric'"),
+    ('{ kind = "numeric" }', "either from column"),
+]
+
+
+@pytest.mark.parametrize(("feature", "message"), WRONG_FEATURES)
+def test_a_feature_that_cannot_be_is_named(feature: str, message: str) -> None:
+    text = MINIMAL.replace("[[events]]", f"[items.features]\nprice = {feature}\n[[events]]")
+    with pytest.raises(ConfigError, match=r"items\.features\.price.*" + message):
+        parse(text, "x")
+
+
+def test_a_feature_belongs_to_one_file() -> None:
+    twice = DECLARATION.replace(
+        'text = "caption"', 'text = "caption"\nfeatures.kind = { kind = "categorical", column = "c" }'
+    )
+    with pytest.raises(ConfigError, match="feature 'kind' is declared twice"):
+        parse(twice, "x")
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml cannot be read"):
+        read(tmp_path / "none.toml")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"bytes\.toml cannot be read"):
+        read(tmp_path / "bytes.toml")
