@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -30,3 +33,24 @@ def libraries() -> None:
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
     for name in OURS:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@contextmanager
+def native() -> Iterator[None]:
+    """Drop what native code writes to standard error meanwhile, unless `libraries` was not called.
+
+    TensorFlow's own code speaks while it is imported, before any of its settings counts.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != ENVIRONMENT["TF_CPP_MIN_LOG_LEVEL"]:
+        yield
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -5,7 +5,7 @@ Each names what it needs of the settings and leaves what it made on disk or in M
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from embeddings.mongo import MongoEmbeddingStore
     from towerbridge.config import Config
     from training.config import TrainConfig
+    from training.evaluate import Protocol
     from training.run import Run
 
 Embedded = dict[str, tuple[str | None, "EmbedReport | None"]]
@@ -120,8 +121,11 @@ def train(
     workspace: Workspace, store: MongoStore, embeddings: MongoEmbeddingStore, progress: Progress
 ) -> Run:
     """Fit towers and ranker; the run's folder is new under the workspace."""
+    from towerbridge import quiet
+
+    with quiet.native():
+        from training.train import train
     from training.dataset import TrainingData
-    from training.train import train
 
     imported(store, workspace.dataset)
     folder = workspace.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
@@ -160,18 +164,22 @@ def evaluate(
     workspace: Workspace,
     store: MongoStore,
     embeddings: MongoEmbeddingStore,
-    protocol: str,
+    protocols: Sequence[Protocol],
+    folds: int,
     progress: Progress,
 ) -> dict[str, Any]:
     """Measure the version that serves; the object of `towerbridge evaluate --json`."""
-    from training.evaluate import evaluate
-
     from bundle import versions
+    from towerbridge import quiet
     from training.dataset import TrainingData
 
-    path = versions.current(workspace.bundles)
-    wanted = ("next_item", "rating") if protocol == "all" else (protocol.replace("-", "_"),)
-    return evaluate(path, TrainingData.load(store, embeddings), wanted, progress)
+    with quiet.native():
+        from training.evaluate import evaluate
+
+    return evaluate(
+        versions.current(workspace.bundles), TrainingData.load(store, embeddings), protocols,
+        config=train_config(workspace.config), folds=range(1, folds + 1), progress=progress,
+    )  # fmt: skip
 
 
 def figures(report: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], list[tuple[object, ...]]]]:

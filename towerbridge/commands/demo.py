@@ -118,7 +118,7 @@ def _run(
             path = stages.build(workspace, run.folder, bars, promote=True)
             size(f"{path.name}, {stages.folder_in_words(path)}")
         with diary.stage("evaluate") as size, progress() as bars:
-            report = stages.evaluate(workspace, store, embeddings, "all", bars)
+            report = stages.evaluate(workspace, store, embeddings, ("next_item", "rating"), 1, bars)
             size(", ".join(name.replace("_", " ") for name in report["protocols"]))
         return diary, report, _examples(store)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,12 +20,18 @@ from towerbridge.options import (
 
 
 class Protocol(StrEnum):
-    """What to measure; docs and `--json` call them with an underscore."""
+    """What to measure, as it is typed."""
 
     rating = "rating"
     next_item = "next-item"
     all = "all"
 
+
+PROTOCOLS: dict[Protocol, tuple[Literal["next_item", "rating"], ...]] = {
+    Protocol.rating: ("rating",),
+    Protocol.next_item: ("next_item",),
+    Protocol.all: ("next_item", "rating"),
+}
 
 RunOption = Annotated[
     Path | None, typer.Option("--run", metavar="DIR", help="folder of a training run; else the latest")
@@ -133,7 +139,12 @@ def evaluate(
     ctx: typer.Context,
     dataset: DatasetOption = None,
     protocol: Annotated[Protocol, typer.Option("--protocol", help="what to measure")] = Protocol.all,
+    folds: Annotated[
+        int,
+        typer.Option("--folds", min=1, max=5, help="rating: how many of the five folds to train and test on"),
+    ] = 5,
     device: DeviceOption = None,
+    epochs: EpochsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the serving version through the serving pipeline, beside the most popular items."""
@@ -142,9 +153,9 @@ def evaluate(
     from towerbridge.progress import progress
     from towerbridge.workspace import Workspace
 
-    workspace = Workspace(settings(ctx, dataset=dataset, device=device))
+    workspace = Workspace(settings(ctx, dataset=dataset, device=device, train__epochs=epochs))
     with workspace.stores() as (store, embeddings), progress() as bars:
-        report = stages.evaluate(workspace, store, embeddings, protocol.value, bars)
+        report = stages.evaluate(workspace, store, embeddings, PROTOCOLS[protocol], folds, bars)
     if as_json:
         print_json(report)
         return
