@@ -2,8 +2,8 @@
 
 A person's time falls into visits. A visit is about one group (category and style), chosen by taste at that
 time and by what is popular. Within it the person walks: a group's items lie on a circle, each as wide as it
-is popular, neighbours alike; a visit starts where taste says and takes small steps. So every item is met as
-often as its popularity says, and what comes next resembles what came last. One pass of numpy over all
+is popular, neighbours alike; a visit starts where taste says and takes small steps. So popularity and taste
+both show, and what comes next resembles what came last. One pass of numpy over all
 events, in slices of bounded memory.
 """
 
@@ -36,12 +36,14 @@ VIEW, LIKE, RATING, DISMISS = range(4)
 GROUPS = len(CATEGORIES) * len(STYLES)
 
 VISIT_GOES_ON = 0.78
-STEP = 0.12
+STEP = 0.07
 """Standard deviation of a step, in turns of the group's circle."""
 STARTS = 8
 """Starting points that a visit chooses among by taste."""
-TASTE_FOR_GROUPS, TASTE_FOR_ITEMS = 2.2, 1.8
-SURPLUS = 3.0
+GLANCES, GLANCE = 3, 0.12
+"""Items near the walker that each event chooses among by taste, and how far around it they lie."""
+TASTE_FOR_GROUPS, TASTE_FOR_ITEMS = 2.2, 2.0
+SURPLUS = 2.6
 """So many times more events are drawn than wanted; those that repeat an item go first."""
 SLICE = 50_000
 
@@ -139,8 +141,33 @@ def _what(
     steps = rng.normal(0, STEP, len(users))
     steps[starts] = 0
     walked = np.cumsum(steps)
-    position = (first[visits] + walked - walked[starts][visits]) % 1.0
-    return circle.items_at(topic[visits], position, period)
+    position = first[visits] + walked - walked[starts][visits]
+    found = np.empty(len(users), np.int64)
+    for begin in range(0, len(users), SLICE):
+        part = slice(begin, begin + SLICE)
+        tries = (position[part, None] + rng.normal(0, GLANCE, (len(users[part]), GLANCES))) % 1.0
+        taste = world.people.taste(users[part], when[part])
+        items, chosen = _choose(world, circle, topic[visits[part]], tries, period[part], taste, rng)
+        found[part] = items[np.arange(len(items)), chosen]
+    return found
+
+
+def _choose(
+    world: World,
+    circle: _Circle,
+    group: Ints,
+    tries: NDArray[np.float64],
+    period: Ints,
+    taste: Reals,
+    rng: np.random.Generator,
+) -> tuple[Ints, Ints]:
+    """Items `[n, tries]` at places on the circle, and which of them taste chooses, `[n]`."""
+    wide = tries.shape[1]
+    items = circle.items_at(np.repeat(group, wide), tries.ravel(), np.repeat(period, wide)).reshape(
+        tries.shape
+    )
+    liking = np.einsum("nd,nsd->ns", taste, world.goods.places[items]) / world.scale
+    return items, (TASTE_FOR_ITEMS * liking + rng.gumbel(size=liking.shape)).argmax(axis=1)
 
 
 def _topics(
@@ -162,11 +189,7 @@ def _topics(
         # Adding Gumbel noise and taking the largest draws from the softmax.
         topic[part] = (wish + rng.gumbel(size=wish.shape).astype(np.float32)).argmax(axis=1)
         tries = rng.random((len(taste), STARTS))
-        items = circle.items_at(
-            np.repeat(topic[part], STARTS), tries.ravel(), np.repeat(period[part], STARTS)
-        ).reshape(tries.shape)
-        liking = np.einsum("nd,nsd->ns", taste, world.goods.places[items]) / world.scale
-        chosen = (TASTE_FOR_ITEMS * liking + rng.gumbel(size=liking.shape)).argmax(axis=1)
+        _, chosen = _choose(world, circle, topic[part], tries, period[part], taste, rng)
         first[part] = tries[np.arange(len(tries)), chosen]
     return topic, first
 
