@@ -122,12 +122,12 @@ def train(
 ) -> Run:
     """Fit towers and ranker; the run's folder is new under the workspace."""
     from towerbridge import quiet
-
-    with quiet.native():
-        from training.train import train
     from training.dataset import TrainingData
 
     imported(store, workspace.dataset)
+    with quiet.native():
+        from training.train import train
+
     folder = workspace.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     return train(TrainingData.load(store, embeddings), train_config(workspace.config), folder, progress)
 
@@ -173,11 +173,13 @@ def evaluate(
     from towerbridge import quiet
     from training.dataset import TrainingData
 
+    imported(store, workspace.dataset)
+    bundle = versions.current(workspace.bundles)
     with quiet.native():
         from training.evaluate import evaluate
 
     return evaluate(
-        versions.current(workspace.bundles), TrainingData.load(store, embeddings), protocols,
+        bundle, TrainingData.load(store, embeddings), protocols,
         config=train_config(workspace.config), folds=range(1, folds + 1), progress=progress,
     )  # fmt: skip
 
