@@ -76,7 +76,7 @@ def write_sample(folder: Path, rng: np.random.Generator) -> Path:
     with BundleWriter(folder, version) as writer:
         space.save(writer.path("features.json"))
         for name, graph in graphs.items():
-            writer.graph(name, graph)  # type: ignore[arg-type]
+            writer.graph(name, graph)
         rows = np.arange(ITEMS, dtype=np.int32)
         popularity = rng.zipf(1.5, ITEMS).astype(np.float32)
         writer.items(

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import JsonValue
@@ -48,7 +48,6 @@ from catalog.errors import BundleError
 from catalog.records import Floats, Ints, Item
 from catalog.schema import DatasetSchema
 
-GraphName = Literal["user_tower", "item_tower", "ranker"]
 STALE = 86_400.0
 """Seconds after which an unfinished folder is taken for a killed writer's and removed."""
 
@@ -91,8 +90,8 @@ class BundleWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def graph(self, name: GraphName, onnx: bytes) -> None:
-        """Add one exported network, serialised.
+    def graph(self, name: str, onnx: bytes) -> None:
+        """Add `user_tower`, `item_tower` or `ranker`, serialised.
 
         Of the ranker the part that `score` needs is written beside the whole: onnxruntime computes every output
         of a graph, and recommendations need no predicted ratings.

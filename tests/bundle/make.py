@@ -133,7 +133,9 @@ def _graph(nodes, inputs, outputs, constants, opset) -> bytes:  # type: ignore[n
 
     def values(spec):  # type: ignore[no-untyped-def]
         return [
-            helper.make_tensor_value_info(name, kinds[kind], ["n" if axis is None else axis for axis in shape])
+            helper.make_tensor_value_info(
+                name, kinds[kind], ["n" if axis is None else axis for axis in shape]
+            )
             for name, (kind, shape) in spec.items()
         ]
 
@@ -162,7 +164,11 @@ def probes() -> dict[str, Probe]:
         ),
         "item_tower": Probe({"text": vectors()[:3]}, {"item_vector": vectors()[:3]}),
         "ranker": Probe(
-            {"cross": cross, "item_row": np.zeros(2, np.int32), "user_vector": np.zeros((2, DIM), np.float32)},
+            {
+                "cross": cross,
+                "item_row": np.zeros(2, np.int32),
+                "user_vector": np.zeros((2, DIM), np.float32),
+            },
             {"score": np.array([0.004, 6.010], np.float32), "rating": np.array([3, 9], np.float32)},
         ),
     }
@@ -197,7 +203,9 @@ def make_bundle(
         # Row r was taken together with r + 1 (weight 1) and r + 2 (weight 0.5), where there are such rows.
         near = np.stack((rows + 1, rows + 2), 1)
         writer.neighbours(
-            np.argsort(-popularity(), kind="stable"), np.where(near < N, near, -1), np.tile([1.0, 0.5], (N, 1))
+            np.argsort(-popularity(), kind="stable"),
+            np.where(near < N, near, -1),
+            np.tile([1.0, 0.5], (N, 1)),
         )
         writer.probes(probes())
         return writer.seal(
