@@ -26,7 +26,8 @@ def to_onnx(function: Function, examples: Mapping[str, NDArray[Any]]) -> bytes:
     """Serialise a function of named tensors as one ONNX graph whose first axes are free.
 
     Args:
-        function: maps inputs by name to outputs by name.
+        function: maps inputs by name to outputs by name. Constants that it closes over must be arrays, not
+            tensors: a captured tensor would become one more input of the graph.
         examples: one array per input, whose dtype and trailing axes the graph gets.
     """
     import tf2onnx

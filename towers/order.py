@@ -23,9 +23,8 @@ class OrderHead(keras.layers.Layer):
     ) -> None:
         """Build the head; `mean` and `std` `[cross]` are those of the cross features in training."""
         super().__init__(name="order_head")
-        self.scale = tf.constant(1.0 / np.maximum(std, 1e-6), tf.float32)
-        self.shift = tf.constant(mean, tf.float32)
-        self.spread = float(max(std[0], 1e-6))
+        self.scale = (1.0 / np.maximum(std, 1e-6)).astype(np.float32)
+        self.shift = mean.astype(np.float32)
         small = keras.initializers.RandomNormal(stddev=0.05)
         self.item_tokens = keras.layers.Embedding(sizes.item_tokens, factors, small)
         self.user_tokens = keras.layers.Embedding(sizes.user_tokens, factors, small)

@@ -104,8 +104,8 @@ class Block(keras.layers.Layer):
         ahead = np.arange(length)[:, None] - np.arange(length)[None, :]
         # The user at position 0 is at no distance in time: it has a bias of its own, the last one.
         steps = np.where(np.arange(length)[None, :] == 0, length, np.maximum(ahead, 0))
-        self.steps = tf.constant(steps, tf.int32)
-        self.causal = tf.constant(ahead >= 0)
+        self.steps = steps.astype(np.int32)
+        self.causal = ahead >= 0
 
     def call(self, x: tf.Tensor, present: tf.Tensor, training: bool = False) -> tf.Tensor:
         """`[batch, length, size]` → the same; `present [batch, length]` is False at padding."""

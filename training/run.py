@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from bundle.graph import Arrays
 from bundle.manifest import Counts, Dims, Encoders, Head, RankBy
 from bundle.probes import Probe, read_probes, write_probes
-from bundle.writer import GraphName
 from catalog.documents import document_to_item, item_to_document
 from catalog.errors import NotReadyError
 from catalog.records import Item
@@ -27,7 +26,7 @@ from catalog.schema import DatasetSchema
 from towers.features import FeatureSpace
 
 SUMMARY = "run.json"
-GRAPHS: tuple[GraphName, ...] = ("user_tower", "item_tower", "ranker")
+GRAPHS = ("user_tower", "item_tower", "ranker")
 
 
 class RunSummary(BaseModel):
@@ -59,7 +58,7 @@ class Run:
     """tokens, numeric, embedding_rows, popularity, vectors, neighbour_rows, neighbour_weights."""
     probes: Mapping[str, Probe]
 
-    def graph(self, name: GraphName) -> bytes:
+    def graph(self, name: str) -> bytes:
         """One exported network, serialised."""
         return (self.folder / f"{name}.onnx").read_bytes()
 
@@ -82,8 +81,8 @@ class Run:
     ) -> Run:
         """Leave a run in a folder, which must not hold one yet."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in GRAPHS:
-            (folder / f"{name}.onnx").write_bytes(graphs[name])
+        for graph in GRAPHS:
+            (folder / f"{graph}.onnx").write_bytes(graphs[graph])
         space.save(folder / "features.json")
         (folder / "arrays").mkdir(exist_ok=True)
         for name, array in arrays.items():
