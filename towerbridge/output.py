@@ -53,6 +53,11 @@ def duration(seconds: float) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
 
 
+def per_second(rate: float) -> str:
+    """`36,649/s`, `0.4/s`."""
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
+
+
 def note(message: str) -> None:
     """A line for the person at the terminal, on standard error so that `--json` output stays pure."""
     print(message, file=sys.stderr, flush=True)

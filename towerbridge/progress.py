@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from towerbridge.output import duration
+from towerbridge.output import duration, per_second
 
 if TYPE_CHECKING:
     from rich.progress import Task, TaskID
@@ -51,7 +51,7 @@ class Lines:
         if self._total:
             share = f" of {self._total:,} ({100 * self._done / self._total:.0f} %)"
             remaining = f", {duration((self._total - self._done) / rate)} to go" if rate else ""
-        self._write(f"{self._label}: {self._done:,}{share}, {rate:,.0f}/s{remaining}")
+        self._write(f"{self._label}: {self._done:,}{share}, {per_second(rate)}{remaining}")
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +65,9 @@ class Lines:
     def _finish(self) -> None:
         took = self._clock() - self._began
         if self._label and self._done and took >= WORTH_TELLING:
-            self._write(f"{self._label}: {self._done:,} in {duration(took)} ({self._done / took:,.0f}/s)")
+            self._write(
+                f"{self._label}: {self._done:,} in {duration(took)} ({per_second(self._done / took)})"
+            )
         self._label = ""
 
     def _write(self, line: str) -> None:
@@ -86,7 +88,7 @@ class Bars:
             def render(self, task: Task) -> Text:
                 """The rate of late, or nothing before there is one."""
                 speed = task.finished_speed or task.speed
-                return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
+                return Text(per_second(speed) if speed else "", style="progress.data.speed")
 
         self._progress = progress.Progress(
             progress.TextColumn("  {task.description}"), progress.BarColumn(), progress.MofNCompleteColumn(), Rate(),

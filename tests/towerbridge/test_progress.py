@@ -45,7 +45,7 @@ def test_a_stretch_ends_where_the_next_begins_and_short_ones_are_not_told(clock)
         lines.start("users", None)
         lines.advance(10)
         clock.now += 0.5
-    assert stream.getvalue() == "  items: 10 in 2.0 s (5/s)\n"
+    assert stream.getvalue() == "  items: 10 in 2.0 s (5.0/s)\n"
 
 
 def test_an_unknown_total_has_no_share_and_no_end(clock):
@@ -78,7 +78,7 @@ def test_nothing_done_yet_divides_by_nothing(clock):
     lines.start("rows", 10)
     clock.now += 11
     lines.advance(0)
-    assert stream.getvalue() == "  rows: 0 of 10 (0 %), 0/s\n"
+    assert stream.getvalue() == "  rows: 0 of 10 (0 %), 0.0/s\n"
 
 
 def test_bars_draw_and_clean_up():
