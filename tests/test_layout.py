@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ def test_the_layers_hold():
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-logo"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_rule_on_the_towers_names_every_file_but_the_features():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    (rule,) = (each for each in contracts if each["name"].startswith("serving uses one file of the towers"))
+    others = {path.stem for path in sources("towers")} - {"__init__", "features"}
+    assert set(rule["forbidden_modules"]) == {f"towers.{name}" for name in others}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
