@@ -16,6 +16,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -25,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pymongo
-from pymongo.errors import OperationFailure, PyMongoError
+import bson
+from bson.errors import BSONError
 
 from catalog import mongod_guard
 from catalog.errors import StoreError
@@ -35,8 +36,11 @@ URI_VARIABLE = "TOWERBRIDGE_MONGODB_URI"
 REPLICA_SET = "towerbridge"
 START_SECONDS = 60.0
 CACHE_GB = 0.5
-NO_CONFIG, REMOVED = 94, 93
-"""Server error codes: no replica set configured yet; configured under another address."""
+NO_CONFIG, REMOVED, STATE_REMOVED = 94, 93, 10
+"""Server codes: no replica set configured yet; configured under another address (error, and state)."""
+OP_MSG, OP_MSG_CODE = struct.Struct("<iiiiIB"), 2013
+"""Length, request, answer to, code, flags, kind of the one section that follows."""
+Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +185,8 @@ def _running(folder: Path, seconds: float) -> _Running | None:
         return None
     deadline = time.monotonic() + seconds
     while _is_alive(state.guard) and _runs_on(state.mongod, folder):
-        with suppress(PyMongoError), _client(state.port, 1000) as client:
-            if client.admin.command("hello").get("isWritablePrimary"):
-                return state
+        if is_writable(state.port):
+            return state
         if time.monotonic() > deadline:
             raise StoreError(
                 f"MongoDB runs as process {state.mongod} on {folder / 'db'}, but has not answered for "
@@ -221,15 +224,12 @@ def _start(folder: Path, environment: Mapping[str, str], seconds: float) -> _Run
     )  # fmt: skip
     deadline = time.monotonic() + seconds
     try:
-        with _client(port, 500) as client:
-            while not _is_primary(client, port):
-                if guard.poll() is not None:
-                    raise StoreError(
-                        f"{binary} ended with code {guard.returncode} at once: {_complaint(log)}"
-                    )
-                if time.monotonic() > deadline:
-                    raise StoreError(f"{binary} was not ready within {seconds:.0f} s: {_complaint(log)}")
-                time.sleep(0.03)
+        while not _is_primary(port):
+            if guard.poll() is not None:
+                raise StoreError(f"{binary} ended with code {guard.returncode} at once: {_complaint(log)}")
+            if time.monotonic() > deadline:
+                raise StoreError(f"{binary} was not ready within {seconds:.0f} s: {_complaint(log)}")
+            time.sleep(0.03)
     except BaseException:
         guard.terminate()
         guard.wait()
@@ -256,40 +256,56 @@ def _port(folder: Path) -> int:
     raise StoreError("no free port was found on 127.0.0.1 for MongoDB; end some other servers and try again")
 
 
-def _client(port: int, timeout_ms: int) -> pymongo.MongoClient[dict[str, Any]]:
-    return pymongo.MongoClient(
-        "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=timeout_ms,
-        connectTimeoutMS=timeout_ms, socketTimeoutMS=10_000,
-    )  # fmt: skip
+def command(
+    port: int, document: Mapping[str, Any], database: str = "admin", seconds: float = 2.0
+) -> Document:
+    """One command to a server on loopback, and its answer; OSError where nobody gives one in time.
+
+    By hand (OP_MSG of MongoDB's wire protocol), because a driver's client brings threads, pools and
+    retries, which is much for a question that is asked of a server half awake.
+    """
+    body = bson.encode({**document, "$db": database})
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+        connection.sendall(OP_MSG.pack(OP_MSG.size + len(body), 1, 0, OP_MSG_CODE, 0, 0) + body)
+        with connection.makefile("rb") as stream:
+            head = stream.read(OP_MSG.size)
+            if len(head) < OP_MSG.size:
+                raise ConnectionError("the server closed the connection")
+            return bson.decode(stream.read(OP_MSG.unpack(head)[0] - OP_MSG.size))
 
 
-def _is_primary(client: pymongo.MongoClient[dict[str, Any]], port: int) -> bool:
-    """Whether the server takes writes; on the way there its replica set is made, or given its new address."""
-    config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": f"127.0.0.1:{port}"}]}
+def is_writable(port: int, seconds: float = 2.0) -> bool:
+    """Whether a server on loopback takes writes."""
     try:
-        if client.admin.command("hello").get("isWritablePrimary"):
-            return True
-        try:
-            status = client.admin.command("replSetGetStatus")
-        except OperationFailure as error:
-            if error.code == NO_CONFIG:
-                client.admin.command("replSetInitiate", config)
-            elif error.code == REMOVED:
-                _readdress(client, config)
-        else:
-            if status.get("myState") == 10:
-                _readdress(client, config)
-    except PyMongoError:
+        return command(port, {"hello": 1}, seconds=seconds).get("isWritablePrimary") is True
+    except (OSError, BSONError):
         return False
+
+
+def _is_primary(port: int) -> bool:
+    """Whether the server takes writes; on the way there its replica set is made, or given its new address."""
+    if is_writable(port):
+        return True
+    with suppress(OSError, BSONError):
+        status = command(port, {"replSetGetStatus": 1})
+        if status.get("code") == NO_CONFIG:
+            command(port, {"replSetInitiate": _config(port)}, seconds=10)
+        elif status.get("code") == REMOVED or status.get("myState") == STATE_REMOVED:
+            _readdress(port)
     return False
 
 
-def _readdress(client: pymongo.MongoClient[dict[str, Any]], config: dict[str, Any]) -> None:
+def _config(port: int) -> Document:
+    return {"_id": REPLICA_SET, "members": [{"_id": 0, "host": f"127.0.0.1:{port}"}]}
+
+
+def _readdress(port: int) -> None:
     """Tell a server that was configured under another port who it is now."""
-    known = client.get_database("local")["system.replset"].find_one({}) or {}
-    version = int(known.get("version", 1)) + 1
-    settings = {name: value for name, value in known.items() if name not in ("_id", "members", "version")}
-    client.admin.command("replSetReconfig", {**settings, **config, "version": version}, force=True)
+    answer = command(port, {"find": "system.replset", "limit": 1}, "local")
+    batch = answer.get("cursor", {}).get("firstBatch") or [{}]
+    known: Document = {**batch[0], **_config(port)}
+    known["version"] = int(known.get("version", 1)) + 1
+    command(port, {"replSetReconfig": known, "force": True}, seconds=10)
 
 
 def _complaint(log: Path) -> str:
