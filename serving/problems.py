@@ -10,6 +10,7 @@ import re
 import uuid
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from fastapi import FastAPI, Request
@@ -80,7 +81,7 @@ def problem(
     identity = request_id(request)
     body = {
         "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail,
-        "instance": request.url.path, "request_id": identity, "errors": errors or [], **more,
+        "instance": quote(request.scope["path"]), "request_id": identity, "errors": errors or [], **more,
     }  # fmt: skip
     headers = {"x-request-id": identity}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -93,21 +94,21 @@ def install(app: FastAPI) -> None:
 
     async def known(request: Request, error: Exception) -> Response:
         status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReadyError):
             log.warning("%s %s: %s", request.method, request.url.path, error)
         return problem(request, status, str(error))
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         errors = [field_problem(one) for one in error.errors()]
-        detail = "; ".join(f"{one['field']}: {one['message']}" for one in errors[:3])
+        detail = "; ".join(f"{one['field']}: {one['message']}, found {one['found']!r}" for one in errors[:3])
         return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors)
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         detail = str(error.detail)
         if error.status_code == HTTPStatus.NOT_FOUND:
-            detail = f"there is nothing at {request.url.path}; /docs lists what there is"
+            detail = f"there is nothing at {request.scope['path']!r}; /docs lists what there is"
         elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             allowed = (error.headers or {}).get("Allow", "another method")
             detail = f"expected {allowed} at {request.url.path}, found {request.method}"

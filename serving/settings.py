@@ -9,12 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-
-def _shared(name: str) -> AliasChoices:
-    return AliasChoices(name, f"TOWERBRIDGE_{name.upper()}")
 
 
 class Settings(BaseSettings):
@@ -24,11 +20,11 @@ class Settings(BaseSettings):
         env_prefix="TOWERBRIDGE_SERVE_", extra="forbid", frozen=True, validate_by_name=True
     )
 
-    home: Path = Field(default=Path(".towerbridge"), validation_alias=_shared("home"))
+    home: Path = Field(default=Path(".towerbridge"), validation_alias="TOWERBRIDGE_HOME")
     dataset: str = Field(
-        default="simulated", validation_alias=_shared("dataset"), description="names the database"
+        default="simulated", validation_alias="TOWERBRIDGE_DATASET", description="names the database"
     )
-    mongodb_uri: str | None = Field(default=None, validation_alias=_shared("mongodb_uri"))
+    mongodb_uri: str | None = Field(default=None, validation_alias="TOWERBRIDGE_MONGODB_URI")
     bundle: Path | None = Field(
         default=None, description="a bundle folder, instead of the promoted one of the data set"
     )

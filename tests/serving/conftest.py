@@ -42,8 +42,6 @@ def store() -> MemoryStore:
     return store
 
 
-
-
 @contextmanager
 def client_of(settings: Settings, store: LiveStore | None) -> Iterator[TestClient]:
     """A client of a started app whose model has been opened."""

@@ -1,0 +1,113 @@
+"""The service as it is run: uvicorn in a process of its own, on a real MongoDB."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from catalog.mongo import MongoStore, database_name
+from tests.bundle.make import SCHEMA, USERS, items
+from tests.serving.conftest import event
+
+SERVE = "from serving.app import serve; from serving.settings import Settings; serve(Settings())"
+
+
+@pytest.fixture(scope="module")
+def filled(mongo_uri: str) -> Iterator[tuple[str, str]]:
+    """A database of the data set `tiny-…`; its name is of this test's own."""
+    dataset = f"tiny-{os.getpid()}"
+    with MongoStore.open(mongo_uri, database_name(dataset)) as store:
+        store.save_schema(SCHEMA)
+        store.put_items(items())
+        store.put_users(USERS)
+        store.put_interactions([event("u1", row, 1000.0 * (i + 1)) for i, row in enumerate((1, 5, 9, 13))])
+        yield mongo_uri, dataset
+        store.client.drop_database(database_name(dataset))
+
+
+@contextmanager
+def running(environment: dict[str, str]) -> Iterator[httpx.Client]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE],
+        env={**os.environ, **environment, "TOWERBRIDGE_SERVE_PORT": str(port)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            until = time.monotonic() + 60
+            while True:
+                assert process.poll() is None, f"the server ended with code {process.returncode}"
+                assert time.monotonic() < until, "the server was not ready within a minute"
+                try:
+                    if client.get("/health/ready").status_code == 200:
+                        break
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.05)
+            yield client
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.mongo
+@pytest.mark.parametrize("workers", [1, 2])
+def test_events_are_in_the_next_answer_of_every_worker(
+    filled: tuple[str, str], bundle_path: Path, workers: int
+) -> None:
+    uri, dataset = filled
+    environment = {
+        "TOWERBRIDGE_MONGODB_URI": uri, "TOWERBRIDGE_DATASET": dataset,
+        "TOWERBRIDGE_SERVE_BUNDLE": str(bundle_path), "TOWERBRIDGE_SERVE_WORKERS": str(workers),
+    }  # fmt: skip
+    with running(environment) as client:
+        body = client.get("/v1/users/u1/recommendations?limit=500").json()
+        assert body["degraded"] is False
+        assert not {"i1", "a b", "$set", "i13"} & {item["item_id"] for item in body["items"]}
+        user = f"w{workers}"
+        for item in ("i4", "i8", "a/b"):
+            posted = client.post("/v1/interactions", json={"user_id": user, "item_id": item, "type": "click"})
+            assert posted.json() == {"accepted": 1, "errors": []}
+            for _ in range(4):  # each over a connection of its own, so that workers take turns
+                url = f"{client.base_url}/v1/users/{user}/recommendations?limit=500"
+                found = {one["item_id"] for one in httpx.get(url).json()["items"]}
+                assert item not in found
+        # Ids that only a real server decodes as they were meant.
+        for raw, name in (("%252F", "%2F"), ("a%2Fb", "a/b"), ("%F0%9F%A6%89", "🦉")):
+            assert client.get(f"/v1/users/{raw}/recommendations?limit=1").json()["user_id"] == name
+
+
+@pytest.mark.mongo
+def test_a_server_without_its_mongodb_answers_from_the_bundle(bundle_path: Path) -> None:
+    with socket.socket() as probe:  # a port that nobody listens on
+        probe.bind(("127.0.0.1", 0))
+        gone = probe.getsockname()[1]
+    environment = {
+        "TOWERBRIDGE_MONGODB_URI": f"mongodb://127.0.0.1:{gone}/?directConnection=true",
+        "TOWERBRIDGE_SERVE_BUNDLE": str(bundle_path), "TOWERBRIDGE_SERVE_RETRY_SECONDS": "30",
+    }  # fmt: skip
+    with running(environment) as client:
+        started = time.perf_counter()
+        for _ in range(10):
+            body = client.get("/v1/users/u1/recommendations").json()
+            assert (body["degraded"], len(body["items"])) == (True, 10)
+        assert time.perf_counter() - started < 2.5
+        refused = client.post("/v1/interactions", json={"user_id": "u", "item_id": "i1", "type": "click"})
+        assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json")
