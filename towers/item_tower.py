@@ -10,6 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from towers.frameworks import keras, tf
+from towers.layers import mean_of_tokens, normal, table
+
+SPREAD = 0.02
+"""Standard deviation of weights before training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,10 @@ class ItemTower(keras.layers.Layer):
 
     def __init__(self, sizes: ItemSizes, embedding_size: int, id_dropout: float, dropout: float) -> None:
         super().__init__(name="item_tower")
-        small = keras.initializers.RandomNormal(stddev=0.02)
         self.id_dropout = id_dropout
-        self.ids = keras.layers.Embedding(sizes.ids, embedding_size, small, name="ids")
-        self.tokens = keras.layers.Embedding(sizes.tokens, embedding_size, small, name="tokens")
-        self.numeric = keras.layers.Dense(embedding_size, kernel_initializer=small, name="numeric")
+        self.ids = table(sizes.ids, embedding_size, SPREAD, "ids")
+        self.tokens = table(sizes.tokens, embedding_size, SPREAD, "tokens")
+        self.numeric = keras.layers.Dense(embedding_size, kernel_initializer=normal(SPREAD), name="numeric")
         self.text = Modality(embedding_size, dropout, name="text")
         self.image = Modality(embedding_size, dropout, name="image")
 
@@ -57,18 +60,10 @@ class Modality(keras.layers.Layer):
 
     def __init__(self, embedding_size: int, dropout: float, name: str) -> None:
         super().__init__(name=name)
-        small = keras.initializers.RandomNormal(stddev=0.02)
-        self.project = keras.layers.Dense(embedding_size, kernel_initializer=small, name="project")
+        self.project = keras.layers.Dense(embedding_size, kernel_initializer=normal(SPREAD), name="project")
         self.dropout = keras.layers.Dropout(dropout)
 
     def call(self, content: tf.Tensor, mask: tf.Tensor, training: bool = False) -> tf.Tensor:
         """`[n, embedding_size]` from content `[n, dim]` and mask `[n, 1]`."""
         # The bias is inside the masked part: without the content, the item is exactly the sum of its other parts.
         return mask * self.project(self.dropout(content, training=training))
-
-
-def mean_of_tokens(table: keras.layers.Embedding, tokens: tf.Tensor) -> tf.Tensor:
-    """Mean embedding `[n, size]` of tokens `[n, slots]` that are not padding (0)."""
-    present = tf.cast(tokens > 0, tf.float32)[..., None]
-    total = tf.reduce_sum(table(tokens) * present, axis=-2)
-    return total / tf.maximum(tf.reduce_sum(present, axis=-2), 1.0)

@@ -11,8 +11,8 @@ import numpy as np
 
 from catalog.records import Floats
 from towers.frameworks import keras, tf, tfrs
-from towers.item_tower import mean_of_tokens
-from towers.rating import RankerSizes
+from towers.layers import mean_of_tokens, normal, table
+from towers.rating import SPREAD, RankerSizes
 
 
 class OrderHead(keras.layers.Layer):
@@ -25,10 +25,9 @@ class OrderHead(keras.layers.Layer):
         super().__init__(name="order_head")
         self.scale = (1.0 / np.maximum(std, 1e-6)).astype(np.float32)
         self.shift = mean.astype(np.float32)
-        small = keras.initializers.RandomNormal(stddev=0.05)
-        self.item_tokens = keras.layers.Embedding(sizes.item_tokens, factors, small)
-        self.user_tokens = keras.layers.Embedding(sizes.user_tokens, factors, small)
-        self.crosses = [tfrs.layers.dcn.Cross(kernel_initializer=small) for _ in range(crosses)]
+        self.item_tokens = table(sizes.item_tokens, factors, SPREAD)
+        self.user_tokens = table(sizes.user_tokens, factors, SPREAD)
+        self.crosses = [tfrs.layers.dcn.Cross(kernel_initializer=normal(SPREAD)) for _ in range(crosses)]
         self.hidden = keras.layers.Dense(hidden, activation="relu")
         self.out = keras.layers.Dense(1, kernel_initializer="zeros", use_bias=False)
         self.linear = self.add_weight(name="linear", shape=(sizes.cross, 1), initializer="zeros")

@@ -12,7 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from towers.frameworks import keras, tf
-from towers.item_tower import mean_of_tokens
+from towers.layers import mean_of_tokens, table
+
+SPREAD = 0.05
+"""Standard deviation of factors before training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +36,18 @@ class RatingHead(keras.layers.Layer):
     def __init__(self, sizes: RankerSizes, mean: float, low: float, high: float, factors: int) -> None:
         super().__init__(name="rating_head")
         self.mean, self.low, self.high = mean, low, high
-        small = keras.initializers.RandomNormal(stddev=0.05)
-
-        def table(rows: int, size: int) -> keras.layers.Embedding:
-            return keras.layers.Embedding(rows, size, small if size > 1 else "zeros")
-
-        self.item_bias, self.item_token_bias = table(sizes.item_ids, 1), table(sizes.item_tokens, 1)
-        self.user_bias, self.user_token_bias = table(sizes.user_ids, 1), table(sizes.user_tokens, 1)
-        self.item_factors, self.item_token_factors = (
-            table(sizes.item_ids, factors),
-            table(sizes.item_tokens, factors),
-        )
-        self.user_factors, self.user_token_factors = (
-            table(sizes.user_ids, factors),
-            table(sizes.user_tokens, factors),
-        )
-        self.valued, self.noticed = table(sizes.item_ids, factors), table(sizes.item_ids, factors)
-        self.keys, self.queries = table(sizes.item_ids, factors), table(sizes.item_ids, factors)
+        self.item_bias = table(sizes.item_ids, 1, SPREAD)
+        self.item_token_bias = table(sizes.item_tokens, 1, SPREAD)
+        self.user_bias = table(sizes.user_ids, 1, SPREAD)
+        self.user_token_bias = table(sizes.user_tokens, 1, SPREAD)
+        self.item_factors = table(sizes.item_ids, factors, SPREAD)
+        self.item_token_factors = table(sizes.item_tokens, factors, SPREAD)
+        self.user_factors = table(sizes.user_ids, factors, SPREAD)
+        self.user_token_factors = table(sizes.user_tokens, factors, SPREAD)
+        self.valued = table(sizes.item_ids, factors, SPREAD)
+        self.noticed = table(sizes.item_ids, factors, SPREAD)
+        self.keys = table(sizes.item_ids, factors, SPREAD)
+        self.queries = table(sizes.item_ids, factors, SPREAD)
         self.shrink = self.add_weight(name="shrink", shape=(), initializer=keras.initializers.Constant(5.0))
         self.sharp = self.add_weight(name="sharp", shape=(), initializer="ones")
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from towers.features import GAP_EDGES
 from towers.frameworks import keras, tf
-from towers.item_tower import mean_of_tokens
+from towers.item_tower import SPREAD
+from towers.layers import mean_of_tokens, normal, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,14 @@ class UserTower(keras.layers.Layer):
         dropout: float,
     ) -> None:
         super().__init__(name="user_tower")
-        small = keras.initializers.RandomNormal(stddev=0.02)
         self.id_dropout = id_dropout
-        self.ids = keras.layers.Embedding(sizes.ids, embedding_size, small, name="ids")
-        self.tokens = keras.layers.Embedding(sizes.tokens, embedding_size, small, name="tokens")
-        self.types = keras.layers.Embedding(sizes.types + 1, embedding_size, small, name="types")
+        self.ids = table(sizes.ids, embedding_size, SPREAD, "ids")
+        self.tokens = table(sizes.tokens, embedding_size, SPREAD, "tokens")
+        self.types = table(sizes.types + 1, embedding_size, SPREAD, "types")
         self.value = keras.layers.Dense(
-            embedding_size, use_bias=False, kernel_initializer=small, name="value"
+            embedding_size, use_bias=False, kernel_initializer=normal(SPREAD), name="value"
         )
-        self.gaps = keras.layers.Embedding(len(GAP_EDGES) + 1, embedding_size, small, name="gaps")
+        self.gaps = table(len(GAP_EDGES) + 1, embedding_size, SPREAD, "gaps")
         self.dropout = keras.layers.Dropout(dropout)
         self.blocks = [
             Block(embedding_size, heads, sizes.history + 1, dropout, f"block_{i}") for i in range(blocks)
@@ -92,13 +92,12 @@ class Block(keras.layers.Layer):
         super().__init__(name=name)
         assert size % heads == 0, f"embedding_size {size} is not a multiple of heads {heads}"
         self.heads, self.size = heads, size
-        small = keras.initializers.RandomNormal(stddev=0.02)
         self.norm_attention = keras.layers.LayerNormalization(epsilon=1e-6)
         self.norm_forward = keras.layers.LayerNormalization(epsilon=1e-6)
-        self.qkv = keras.layers.Dense(3 * size, use_bias=False, kernel_initializer=small)
-        self.out = keras.layers.Dense(size, kernel_initializer=small)
-        self.up = keras.layers.Dense(2 * size, activation="relu", kernel_initializer=small)
-        self.down = keras.layers.Dense(size, kernel_initializer=small)
+        self.qkv = keras.layers.Dense(3 * size, use_bias=False, kernel_initializer=normal(SPREAD))
+        self.out = keras.layers.Dense(size, kernel_initializer=normal(SPREAD))
+        self.up = keras.layers.Dense(2 * size, activation="relu", kernel_initializer=normal(SPREAD))
+        self.down = keras.layers.Dense(size, kernel_initializer=normal(SPREAD))
         self.dropout = keras.layers.Dropout(dropout)
         self.distance = self.add_weight(name="distance", shape=(heads, length + 1), initializer="zeros")
         ahead = np.arange(length)[:, None] - np.arange(length)[None, :]
