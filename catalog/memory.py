@@ -14,7 +14,7 @@ from catalog import documents
 from catalog.documents import Document
 from catalog.records import BadRow, IdMap, Interaction, InteractionLog, Item, User
 from catalog.schema import DatasetSchema
-from catalog.store import Counts, Written
+from catalog.store import Counts, EventColumns, Written
 
 
 @dataclass(slots=True)
@@ -149,6 +149,16 @@ class MemoryLiveStore:
         ]
         rows.sort(key=lambda row: (row["s"], row["n"]))
         return [documents.document_to_event(row) for row in rows[-limit:]] if limit > 0 else []
+
+    async def columns(self, user_id: str, limit: int, before: float | None = None) -> EventColumns:
+        """The user's latest `limit` events, oldest first, in columns."""
+        events = await self.recent(user_id, limit, before)
+        return EventColumns(
+            [one.item_id for one in events],
+            [one.type for one in events],
+            [one.value for one in events],
+            [one.timestamp for one in events],
+        )
 
     async def append(self, interactions: Iterable[Interaction]) -> Written:
         """Add events."""

@@ -34,6 +34,16 @@ class Counts:
     quarantined: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """One user's events, oldest first, as parallel lists: what a recommendation reads of them, and no more."""
+
+    items: list[str]
+    types: list[str]
+    values: list[float | None]
+    times: list[float]
+
+
 class CatalogStore(Protocol):
     """Whole collections, for import and training. Every write is idempotent."""
 
@@ -81,6 +91,9 @@ class LiveStore(Protocol):
         self, user_id: str, limit: int, before: float | None = None, since: float | None = None
     ) -> list[Interaction]:
         """The user's latest events, oldest first, strictly before / not before the given epoch seconds."""
+
+    async def columns(self, user_id: str, limit: int, before: float | None = None) -> EventColumns:
+        """The same events as `recent`, in columns: read with every recommendation, so made of as little as can be."""
 
     async def append(self, interactions: Iterable[Interaction]) -> Written:
         """Durably add events: returns once they are journaled and majority-committed."""

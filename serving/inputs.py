@@ -78,6 +78,21 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class RecommendationsIn(BaseModel):
+    """The query of a recommendation. One model, validated at once: eight parameters cost three times as much."""
+
+    limit: int = Field(default=10, ge=1, le=500, description="items wanted; fewer come where fewer are left")
+    offset: int = Field(default=0, ge=0, le=10_000, description="items to leave out at the top")
+    category: list[str] = Field(default=[], description="only items of any of these")
+    exclude: list[Id] = Field(default=[], description="items to leave out; unknown ids are ignored")
+    diversity: float = Field(default=0.0, ge=0, le=1, description="0: best first; 1: as unlike as possible")
+    time: Time | None = Field(
+        default=None,
+        description="answer as of then, from events strictly before it; ISO-8601 or epoch seconds",
+    )
+    explain: bool = Field(default=False, description="say which item of the history each is most like")
+
+
 class InteractionIn(_Body):
     """One event, as it is posted."""
 

@@ -17,7 +17,7 @@ import numpy as np
 from bundle.reader import Bundle
 from catalog.errors import StoreError
 from catalog.records import History, Interaction, User, UserId
-from catalog.store import LiveStore, Written
+from catalog.store import EventColumns, LiveStore, Written
 from serving.pipeline import UserState
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,10 @@ class GuardedStore:
         """The user's latest events, oldest first."""
         return await self._within(self._read_seconds, self._store.recent, user_id, limit, before, since)
 
+    async def columns(self, user_id: str, limit: int, before: float | None = None) -> EventColumns:
+        """The same in columns."""
+        return await self._within(self._read_seconds, self._store.columns, user_id, limit, before)
+
     async def append(self, interactions: Sequence[Interaction]) -> Written:
         """Durably add events."""
         return await self._within(self._write_seconds, self._store.append, interactions)
@@ -114,8 +118,7 @@ async def load_state(
         StoreError: the store does not answer; `stranger` is what is known then.
     """
     user = await store.user(user_id)
-    events = await store.recent(user_id, limit, before)
-    history = to_history(bundle, events)
+    history = to_history(bundle, await store.columns(user_id, limit, before))
     return UserState(user or User(UserId(user_id)), history, history.rows)
 
 
@@ -124,19 +127,15 @@ def stranger(user_id: str) -> UserState:
     return UserState(User(UserId(user_id)), History.empty(), np.zeros(0, np.int64))
 
 
-def to_history(bundle: Bundle, events: Sequence[Interaction]) -> History:
+def to_history(bundle: Bundle, events: EventColumns) -> History:
     """Events as arrays; those on items or of types that the bundle does not know are left out."""
-    row = bundle.items.row
-    codes = {name: code for code, name in enumerate(bundle.manifest.dataset_schema.type_names(), start=1)}
-    kept = [
-        (at, codes[one.type], np.nan if one.value is None else one.value, one.timestamp)
-        for one in events
-        if (at := row(one.item_id)) >= 0 and one.type in codes
-    ]
-    if not kept:
-        return History.empty()
-    rows, types, values, times = zip(*kept, strict=True)
-    return History(
-        np.array(rows, np.int64), np.array(types, np.int64),
-        np.array(values, np.float32), np.array(times, np.float64),
-    )  # fmt: skip
+    rows = bundle.items.rows(events.items)
+    codes = {name: code for code, name in enumerate(bundle.manifest.dataset_schema.interactions, start=1)}
+    types = np.fromiter((codes.get(name, 0) for name in events.types), np.int64, len(events.types))
+    # None becomes NaN.
+    values = np.array(events.values, np.float32)
+    times = np.array(events.times, np.float64)
+    known = (rows >= 0) & (types > 0)
+    if not known.all():
+        rows, types, values, times = rows[known], types[known], values[known], times[known]
+    return History(rows, types, values, times)

@@ -14,7 +14,7 @@ from catalog.mongo import MongoStore
 from catalog.mongo_live import MongoLiveStore
 from catalog.records import BadRow, IdMap, Interaction, Item, User
 from catalog.schema import DatasetSchema, Feature, InteractionType
-from catalog.store import CatalogStore, Counts, LiveStore, Written
+from catalog.store import CatalogStore, Counts, EventColumns, LiveStore, Written
 
 SCHEMA = DatasetSchema(
     name="tiny",
@@ -207,6 +207,23 @@ class TestLiveStore:
                 assert await items(1, before=3.0) == ["i2"]
                 assert await items(10, since=3.0) == ["i0", "i4"]
                 assert await items(10, since=2.0, before=4.0) == ["i3", "i2", "i0"]
+
+        asyncio.run(ask())
+
+    def test_columns_are_the_same_events(self, both: BothStores) -> None:
+        store, live = both
+        rated = Interaction("a", "x", "rating", 2.5, 4.0, None, "req-1", 7, 2)
+        store.put_interactions([rated, event("a", "y", 1), event("a", "z", 3), event("b", "w", 2)])
+
+        async def ask() -> None:
+            async with live() as serving:
+                for limit, before in ((10, None), (2, None), (10, 3.0), (0, None)):
+                    events = await serving.recent("a", limit, before)
+                    assert await serving.columns("a", limit, before) == EventColumns(
+                        [one.item_id for one in events], [one.type for one in events],
+                        [one.value for one in events], [one.timestamp for one in events],
+                    )  # fmt: skip
+                assert (await serving.columns("a", 10)).items == ["y", "x", "z"]
 
         asyncio.run(ask())
 

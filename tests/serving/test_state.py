@@ -14,7 +14,7 @@ from bundle.reader import Bundle
 from catalog.errors import StoreError
 from catalog.memory import MemoryStore
 from catalog.records import Interaction, ItemId, User, UserId
-from catalog.store import Written
+from catalog.store import EventColumns, Written
 from serving.settings import Settings
 from serving.state import GuardedStore, load_state, to_history
 from tests.serving.conftest import client_of, event
@@ -44,6 +44,10 @@ class Switchable:
     ) -> list[Interaction]:
         await self._ask()
         return await self.inner.recent(user_id, limit, before, since)
+
+    async def columns(self, user_id: str, limit: int, before: float | None = None) -> EventColumns:
+        await self._ask()
+        return await self.inner.columns(user_id, limit, before)
 
     async def append(self, interactions: Iterable[Interaction]) -> Written:
         await self._ask()
@@ -125,7 +129,7 @@ def test_a_state_is_the_record_and_the_known_events_in_order(switch: Switchable,
         assert (nobody.user, len(nobody.history)) == (User(UserId("nobody")), 0)
 
     asyncio.run(story())
-    assert len(to_history(bundle, [])) == 0
+    assert len(to_history(bundle, EventColumns([], [], [], []))) == 0
 
 
 class TestDegradedService:
