@@ -6,8 +6,8 @@ One table says which status each of our errors has. Nothing else in serving buil
 from __future__ import annotations
 
 import logging
+import os
 import re
-import uuid
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -69,7 +69,7 @@ def request_id(request: Request) -> str:
     known: str | None = getattr(request.state, "request_id", None)
     if known is None:
         given = request.headers.get("x-request-id", "")
-        known = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        known = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         request.state.request_id = known
     return known
 

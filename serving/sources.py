@@ -134,21 +134,23 @@ def merge(
             failed.append(source.name)
             proposals.append(_none().rows)
     left = demand.allowed.copy()
-    rows: list[Ints] = []
-    marks: list[NDArray[np.int8]] = []
+    rows: list[Ints] = [_none().rows]
+    marks: list[int] = [0]
     room = demand.k
     for fill in (False, True):
         for position, (source, proposed) in enumerate(zip(sources, proposals, strict=True)):
             count = room if fill else min(room, quota.get(source.name, 0))
+            if not count or not len(proposed):
+                continue
             taken = proposed[left[proposed]][:count]
             left[taken] = False
             room -= len(taken)
             rows.append(taken)
-            marks.append(np.full(len(taken), position, np.int8))
-    merged = np.concatenate(rows) if rows else _none().rows
+            marks.append(position)
+    merged = np.concatenate(rows)
     found = Candidates(merged, np.zeros(len(merged), np.float32))
-    names = tuple(source.name for source in sources)
-    return Pool(found, np.concatenate(marks) if marks else np.zeros(0, np.int8), names)
+    origins = np.repeat(np.array(marks, np.int8), [len(taken) for taken in rows])
+    return Pool(found, origins, tuple(source.name for source in sources))
 
 
 def _none() -> Candidates:

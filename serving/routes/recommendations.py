@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from catalog.errors import DataError
 from serving import pipeline
 from serving.answers import RankedList, ranked_items, ranked_list
-from serving.inputs import PathId, RecommendationsIn
+from serving.inputs import RecommendationsIn
 from serving.problems import RESPONSES, request_id
+from serving.query import documented, read_path_id, read_query
 from serving.service import service_of
 
 router = APIRouter(tags=["recommendations"])
@@ -23,15 +23,17 @@ router = APIRouter(tags=["recommendations"])
     "/v1/users/{user_id:path}/recommendations",
     response_model=RankedList,
     responses=RESPONSES,
+    openapi_extra=documented("user_id", RecommendationsIn),
     summary="What to show a user",
 )
-async def recommendations(
-    request: Request,
-    user_id: Annotated[PathId, Path(description="any text; somebody unknown gets an answer too")],
-    asked: Annotated[RecommendationsIn, Query()],
-) -> Response:
-    """Retrieve, filter, rank and diversify from the user's history up to the last acknowledged event."""
+async def recommendations(request: Request) -> Response:
+    """Retrieve, filter, rank and diversify from the user's history up to the last acknowledged event.
+
+    Any text is a user: somebody unknown gets an answer too.
+    """
     started = time.perf_counter()
+    user_id = read_path_id(request, "user_id")
+    asked = read_query(request, RecommendationsIn)
     service = service_of(request)
     model = service.model
     bundle = model.bundle
