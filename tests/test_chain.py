@@ -128,6 +128,15 @@ def test_a_build_of_the_same_run_can_be_promoted_and_rolled_back(towerbridge, de
     assert json.loads(towerbridge("rollback", "--json").stdout)["current"] == report["model_version"]
 
 
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
+@pytest.mark.parametrize("verb", ["embed", "train"])
+def test_a_device_that_is_not_there_is_one_sentence(towerbridge, demo, verb):
+    run = towerbridge(verb, "--device", "cuda")
+    assert run.returncode == 2
+    assert "cuda" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
 def ask(address, body=None):
     """The answer to a request, as JSON."""
     data = None if body is None else json.dumps(body).encode()
