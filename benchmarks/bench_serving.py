@@ -6,10 +6,10 @@
 
 Every request is `GET /v1/users/{id}/recommendations` for a random user with a real history, which is read from a
 real mongod each time; 500 candidates are ranked. The empty server has two endpoints with the same bytes: one returns
-an object, which FastAPI serialises as it does for most services, the other the finished bytes. All have one uvicorn
-worker and are loaded in turn, in several rounds, so that a machine that slows down slows all. Beside the rates
-stands the processor time that a server spent per answer: it hardly changes when others use the machine. The last
-line is one JSON object.
+an object, which FastAPI serialises as it does for most services, the other the finished bytes; the latter is also
+run with uvicorn's default options, which write a line of log per request. All have one uvicorn worker and are loaded
+in turn, in several rounds, so that a machine that slows down slows all. Beside the rates stands the processor time
+that a server spent per answer, which depends less on who else uses the machine. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from catalog.mongod import open_server
 
 PACKAGES = ("fastapi", "uvicorn", "onnxruntime", "faiss-cpu", "numpy", "pymongo", "orjson")
 SERVE = "from serving.app import serve; from serving.settings import Settings; serve(Settings())"
-EMPTY = (
-    "import sys, uvicorn; uvicorn.run('benchmarks.empty:create_app', factory=True, port=int(sys.argv[1]), "
-    "access_log=False, log_level='warning', server_header=False)"
-)
+RUN = "import sys, uvicorn; uvicorn.run('benchmarks.empty:create_app', factory=True, port=int(sys.argv[1])"
+EMPTY = f"{RUN}, access_log=False, log_level='warning', server_header=False, proxy_headers=False)"
+DEFAULTS = f"{RUN})"
+"""As `uvicorn module:app` runs it, with a line of log per request, here to nowhere."""
 
 
 def free_port() -> int:
@@ -62,7 +62,7 @@ def server(
 ) -> Iterator[tuple[int, float]]:
     """A server in a process of its own while the context is open: its pid, and seconds until it was ready."""
     started = time.perf_counter()
-    process = subprocess.Popen(command, env={**os.environ, **environment})
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
     try:
         while True:
             assert process.poll() is None, f"{command} ended with code {process.returncode}"
@@ -198,10 +198,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         assert get(beside, "/bytes") == get(beside, "/object") == body, (
             "the empty endpoints differ from the answer"
         )
+        logging = free_port()
+        command = [sys.executable, "-c", DEFAULTS, str(logging)]
+        plain, _ = stack.enter_context(server(command, logging, "/bytes", bench))
         targets = [
             Target("recommendations", pid, port, paths),
             Target("empty, returns the object", empty, beside, ["/object"]),
             Target("empty, returns the bytes", empty, beside, ["/bytes"]),
+            Target("same, uvicorn's defaults", plain, logging, ["/bytes"]),
         ]
         for target in targets:
             target.loaded(1, flags.connections)  # warm

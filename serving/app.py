@@ -89,7 +89,7 @@ def serve(settings: Settings) -> None:
     read_manifest(settings.bundle or current(settings.bundles))
     options: dict[str, Any] = {
         "host": settings.host, "port": settings.port, "access_log": False, "log_level": "info",
-        "timeout_keep_alive": 30, "server_header": False,
+        "timeout_keep_alive": 30, "server_header": False, "proxy_headers": False,
     }  # fmt: skip
     if settings.workers == 1:
         uvicorn.run(create_app(settings), **options)

@@ -25,6 +25,8 @@ from serving.state import GuardedStore, load_state, stranger
 from serving.titles import Titles
 
 log = logging.getLogger(__name__)
+GC_AFTER = 20_000
+"""Objects made before the collector looks for cycles among the young ones."""
 WARM_UP = 20
 """Answers computed before the first request, so that it is not the slow one."""
 
@@ -49,9 +51,11 @@ class Model:
         drift = bundle.replay_probes()
         model = cls(bundle, Pipeline(bundle, PipelineConfig(candidates=settings.candidates)))
         model.warm_up()
-        # What is loaded now stays: the collector need not walk it again.
+        # What is loaded now stays: the collector need not walk it again. A request makes some hundred short-lived
+        # objects without cycles, so looking for cycles after every 700 would find nothing several times per request.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(GC_AFTER, 20, 20)
         log.info(
             "model %s of %s: %d items, probes within %.1e, ready in %.2f s",
             bundle.version, bundle.manifest.dataset, len(bundle.items), max(drift.values()),
