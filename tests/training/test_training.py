@@ -1,0 +1,260 @@
+"""A short training on the simulated shop: what it learns, leaves behind, and how ONNX answers for TensorFlow."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs the extra `train`")
+
+from bundle.graph import OnnxGraph
+from bundle.reader import Bundle
+from catalog.errors import BundleError, ConfigError, NotReadyError
+from catalog.memory import MemoryStore
+from embeddings.store import MemoryEmbeddingStore
+from serving.pipeline import Pipeline, Query
+from tests.training.conftest import little_config, tiny
+from towers.export import probe, to_onnx
+from towers.features import FeatureSpace
+from towers.frameworks import keras, tf, tfrs
+from towers.ranker import Ranker
+from training.dataset import TrainingData
+from training.evaluate import evaluate, evaluate_rating, fold_of_events, state_before
+from training.export import export, graph_functions, sample_inputs
+from training.fit import fit
+from training.lists import pick, training_lists
+from training.order import Ordered, fit_order
+from training.rating import RatedColumns, fit_rating
+from training.retriever import fit_retriever
+from training.run import Run
+from training.split import next_item
+from training.train import train
+
+from catalog.progress import SILENT  # isort: skip
+
+pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def retriever(simulated):
+    """Towers of one epoch, for everything that needs no good ones."""
+    config = little_config(epochs=1)
+    space = FeatureSpace.fit(simulated.schema, simulated.items, simulated.users, config.history)
+    split = next_item(simulated).held_back(simulated, 10)
+    keras.utils.set_random_seed(0)
+    return fit_retriever(simulated, space, split, config, "towers", SILENT)
+
+
+def test_the_trained_pipeline_beats_most_popular(bundle_path, simulated):
+    report = evaluate(bundle_path, simulated, ["next_item"])
+    figures = report["protocols"]["next_item"]
+    assert report["model_version"] == bundle_path.name
+    assert figures["pipeline"]["ndcg@10"] > 1.3 * figures["most_popular"]["ndcg@10"]
+    assert figures["retrieval"]["recall@500"] == 1.0  # 300 items
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_onnx_answers_as_tensorflow_on_a_thousand_users_and_items(retriever, tmp_path):
+    """Figure 5 of the design: at most 1e-4 in every output of every graph."""
+    order = fit_order(retriever, _later(retriever), little_config(order_epochs=1), SILENT)
+    rating = fit_rating(retriever, little_config(rating_epochs=1), SILENT)
+    functions = graph_functions(retriever, Ranker(order.head, rating.head))
+    samples = sample_inputs(retriever, 1000, np.random.default_rng(1))
+    for (name, function), inputs in zip(functions.items(), samples, strict=True):
+        path = tmp_path / f"{name}.onnx"
+        path.write_bytes(to_onnx(function, {key: array[:3] for key, array in inputs.items()}))
+        answers = OnnxGraph.open(path).run(inputs)
+        expected = probe(function, inputs).outputs
+        assert set(answers) == set(expected)
+        for output, array in expected.items():
+            assert len(array) == 1000
+            assert array.std() > 1e-3, "all the same: the comparison would prove nothing"
+            np.testing.assert_allclose(answers[output], array, atol=1e-4, rtol=0, err_msg=f"{name}.{output}")
+
+
+def _later(retriever):
+    """The same towers with the split as it was before anything was held back."""
+    return replace(retriever, split=next_item(retriever.data))
+
+
+def test_the_run_can_be_opened_and_says_what_was_learned(run, simulated):
+    again = Run.open(run.folder)
+    assert again.summary == run.summary
+    assert again.items == simulated.items
+    assert again.summary.counts.items == 300
+    assert again.summary.training["config"]["seed"] == 0
+    assert set(again.summary.metrics["validation"]) == {"retrieval", "ranker", "rmse"}
+    np.testing.assert_array_equal(again.arrays["vectors"], run.arrays["vectors"])
+
+
+def test_an_unfinished_run_is_not_one(run, tmp_path):
+    with pytest.raises(NotReadyError, match="towerbridge train"):
+        Run.open(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(NotReadyError, match=str(tmp_path)):
+        Run.open(tmp_path)
+
+
+def test_the_bundle_opens_verifies_and_replays_its_probes(bundle_path, run):
+    bundle = Bundle.open(bundle_path)
+    assert max(bundle.replay_probes().values()) < 1e-4
+    assert bundle.manifest.counts.users == len(run.user_ids)
+    assert bundle.manifest.index.recall_at_100 == 1.0
+
+
+def test_the_towers_in_the_bundle_retrieve_what_training_retrieved(bundle_path, run, simulated):
+    """The bundle's own item tower and user tower, through ONNX, give the vectors that were indexed."""
+    bundle = Bundle.open(bundle_path)
+    tokens, numeric = FeatureSpace.load(bundle_path / "features.json").item_inputs(simulated.items)
+    answers = bundle.item_tower.run({
+        "item_row": np.asarray(bundle.embedding_rows), "item_tokens": tokens, "item_numeric": numeric,
+        "text": simulated.content.text, "image": simulated.content.image, "content_mask": simulated.content.mask,
+    })  # fmt: skip
+    np.testing.assert_allclose(answers["item_vector"], bundle.vectors, atol=1e-4)
+
+
+def test_same_seed_same_model(retriever, simulated):
+    config = little_config(epochs=1)
+    keras.utils.set_random_seed(0)
+    again = fit_retriever(simulated, retriever.space, retriever.split, config, "towers", SILENT)
+    np.testing.assert_allclose(again.vectors, retriever.vectors, atol=1e-5)
+    assert again.fitted.best == pytest.approx(retriever.fitted.best, abs=1e-4)
+
+
+def test_too_little_to_learn_from_is_said(tmp_path):
+    with pytest.raises(NotReadyError, match="at least three items"):
+        train(tiny([(0, 1), (0, 2), (1, 3)]), little_config(), tmp_path)
+    with pytest.raises(NotReadyError, match="towerbridge import"):
+        TrainingData.load(MemoryStore(), MemoryEmbeddingStore())
+
+
+def test_a_device_that_is_not_there_is_one_sentence(simulated, tmp_path):
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU here")
+    with pytest.raises(ConfigError, match="no GPU"):
+        train(simulated, little_config(device="cuda"), tmp_path)
+
+
+def test_a_catalogue_that_has_changed_is_refused(bundle_path):
+    with pytest.raises(BundleError, match="train and build again"):
+        evaluate(bundle_path, tiny([(0, 1)]), ["next_item"])
+
+
+class Scripted(tfrs.Model):
+    """A model whose only weight is pulled up by one in every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = self.add_weight(name="w", shape=(), initializer="zeros")
+
+    def compute_loss(self, inputs, training=False):
+        return -self.w * inputs["x"][0]
+
+
+def scripted(values, patience, **changed):
+    model, answers = Scripted(), iter(values)
+    weights = []
+
+    def validate():
+        weights.append(float(model.w))
+        return next(answers)
+
+    knobs = {"epochs": 10, "learning_rate": 0.1, "validate_every": 1, **changed}
+    fitted = fit(
+        model, label="scripted", batches=lambda: [{"x": np.ones(1, np.float32)}], steps=1, examples=1,
+        validate=validate, patience=patience, progress=SILENT, **knobs,
+    )  # fmt: skip
+    return fitted, float(model.w), weights
+
+
+def test_training_stops_early_and_keeps_the_best_weights():
+    fitted, final, weights = scripted([0.1, 0.5, 0.4, 0.3, 0.9], patience=2)
+    assert (fitted.best, fitted.best_epoch, fitted.epochs) == (0.5, 2, 4)
+    assert final == pytest.approx(weights[1])
+    assert [entry.get("validation") for entry in fitted.curve] == [0.1, 0.5, 0.4, 0.3]
+
+
+def test_the_last_epoch_is_always_validated():
+    fitted, _, weights = scripted([1.0, 2.0], patience=5, epochs=5, validate_every=3)
+    assert fitted.best_epoch == 5
+    assert len(weights) == 2
+
+
+def test_a_list_stands_for_its_whole_pool():
+    rng = np.random.default_rng(0)
+    for pool, right, size in ((500, 3, 64), (500, 499, 64), (70, 0, 64), (64, 10, 64), (40, 5, 40)):
+        positions, weights = pick(pool, right, size, rng)
+        assert positions[0] == right
+        assert len(set(positions.tolist())) == size
+        assert weights[0] == 1
+        assert weights.sum() == pytest.approx(pool, rel=1e-5)
+
+
+def test_lists_ask_only_about_events_the_towers_have_not_seen(retriever):
+    data, split = retriever.data, retriever.split
+    until = next_item(data).end
+    lists = training_lists(retriever, until, little_config(), np.random.default_rng(0), SILENT)
+    assert len(lists.users) > 200
+    later = {
+        (int(u), int(data.log.item_rows[e]))
+        for u in range(len(data.users)) for e in range(int(split.end[u]), int(until[u]))
+    }  # fmt: skip
+    assert {(int(u), int(r)) for u, r in zip(lists.users, lists.rows[:, 0], strict=True)} <= later
+    seen = {(int(u), int(i)) for u in range(len(data.users))
+            for i in data.log.item_rows[int(split.begin[u]):int(split.end[u])]}  # fmt: skip
+    assert not {(int(u), int(i)) for u, row in zip(lists.users, lists.rows, strict=True) for i in row} & seen
+
+
+def test_a_ranker_that_does_not_lift_is_not_the_order(retriever):
+    worse = Ordered(None, None, {"ndcg@10": 0.2}, {"ndcg@10": 0.19})  # type: ignore[arg-type]
+    better = Ordered(None, None, {"ndcg@10": 0.2}, {"ndcg@10": 0.21})  # type: ignore[arg-type]
+    assert (worse.lifts, better.lifts) == (False, True)
+
+
+def test_rating_histories_hold_no_event_that_is_held_out(retriever):
+    data = retriever.data
+    events = np.flatnonzero(~np.isnan(data.log.values))[::2]
+    columns = RatedColumns(retriever, events)
+    batch = columns.batch(events[:50])
+    kept = {(int(data.log.user_rows[e]), int(data.log.item_rows[e])) for e in events}
+    for event, rows in zip(events[:50], batch["rated_rows"], strict=True):
+        user = int(data.log.user_rows[event])
+        assert all((user, int(row) - 1) in kept for row in rows[rows > 0])
+
+
+def test_without_values_there_is_no_rating_head(retriever, tmp_path):
+    values = np.full(len(retriever.data.log), np.nan, np.float32)
+    silent = retriever.data.with_log(replace(retriever.data.log, values=values))
+    assert fit_rating(replace(retriever, data=silent), little_config(), SILENT) is None
+    order = fit_order(retriever, _later(retriever), little_config(order_epochs=1, order_examples=100), SILENT)
+    run = export(retriever, order, None, little_config(), {}, tmp_path)
+    assert run.summary.heads == ("score",)
+    assert run.summary.rating_range is None
+    assert "rating" not in run.probes["ranker"].outputs
+
+
+def test_every_value_has_one_of_five_folds(simulated):
+    folds = fold_of_events(simulated)
+    valued = ~np.isnan(simulated.log.values)
+    assert set(folds[valued].tolist()) == {1, 2, 3, 4, 5}
+    assert not folds[~valued].any()
+
+
+def test_the_state_before_an_event_holds_nothing_later(simulated, bundle_path):
+    split = next_item(simulated)
+    user = int(np.flatnonzero(split.test >= 0)[0])
+    state = state_before(simulated, split, user, int(split.test[user]))
+    assert len(state.history) == split.test[user] - split.begin[user]
+    wanted = simulated.log.item_rows[split.test[user]]
+    assert wanted not in state.seen
+    answer = Pipeline(Bundle.open(bundle_path)).recommend(state, Query(limit=300))
+    assert wanted in answer.rows
+    assert not set(answer.rows.tolist()) & set(state.seen.tolist())
+
+
+def test_the_rating_protocol_learns_values(simulated):
+    report = evaluate_rating(simulated, little_config(rating_epochs=6), folds=[1])
+    spread = float(np.nanstd(simulated.log.values))
+    assert set(report["folds"]) == {"u1"}
+    assert report["mean"] < spread

@@ -1,0 +1,118 @@
+"""Windows of events: each next item asked once, from the right context."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.training.conftest import tiny
+from towers.features import FeatureSpace
+from training.split import everything
+from training.windows import UserColumns, Windows, history_batch
+
+HISTORY = 4
+
+
+def windows(data):
+    space = FeatureSpace.fit(data.schema, data.items, data.users, HISTORY)
+    users = UserColumns.of(space, data, np.ones(len(data.users), bool))
+    return Windows(data, everything(data), space, users), space
+
+
+def test_a_short_history_by_hand():
+    made, _ = windows(tiny([(0, 3), (0, 1), (0, 4)], users=1))
+    (batch,) = made.epoch(8, np.random.default_rng(0))
+    assert batch["history_rows"].tolist() == [[0, 0, 3, 1]]
+    assert batch["history_types"].tolist() == [[0, 0, 1, 1]]
+    # from nothing the first item, after the first the second, after the second the third
+    assert batch["target_rows"].tolist() == [[3, -1, -1, 1, 4]]
+    assert batch["target_weights"].tolist() == [[1, 0, 0, 1, 1]]
+
+
+def test_one_event_is_asked_of_the_user_alone():
+    made, _ = windows(tiny([(0, 5)], users=1))
+    (batch,) = made.epoch(8, np.random.default_rng(0))
+    assert batch["history_types"].tolist() == [[0, 0, 0, 0]]
+    assert batch["target_rows"].tolist() == [[5, -1, -1, -1, -1]]
+
+
+def test_disliked_and_repeated_items_are_context_but_not_asked_for():
+    made, _ = windows(tiny([(0, 1), (0, 2), (0, 1)], types=[1, 3, 1], users=1))
+    (batch,) = made.epoch(8, np.random.default_rng(0))
+    assert batch["history_rows"].tolist() == [[0, 0, 1, 2]]
+    assert batch["target_rows"].tolist() == [[1, -1, -1, -1, -1]]
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(0, 100))
+def test_every_event_is_asked_for_from_its_own_past(lengths, seed):
+    events = [(u, n) for u, length in enumerate(lengths) for n in range(length)]
+    data = tiny(events, items=40, users=len(lengths))
+    made, _ = windows(data)
+    asked = {}
+    batches = list(made.epoch(3, np.random.default_rng(seed)))
+    for batch in batches:
+        for user, rows, types, targets in zip(
+            batch["user_row"],
+            batch["history_rows"],
+            batch["history_types"],
+            batch["target_rows"],
+            strict=True,
+        ):
+            for t, target in enumerate(targets):
+                if target < 0:
+                    continue
+                # every user's items are 0, 1, 2, …, so the context must end just before the target
+                context = rows[:t][types[:t] > 0] if t else []
+                assert list(context) == list(range(target - len(context), target))
+                assert t == 0 or len(context) > 0
+                assert t > 0 or target == 0
+                asked[user, target] = asked.get((user, target), 0) + 1
+    assert sorted(asked) == [(u + 1, n) for u, length in enumerate(lengths) for n in range(length)]
+    # an event is asked for twice only where two windows of one user overlap
+    assert all(count <= 2 for count in asked.values())
+    assert made.examples == len(events)
+    assert len(batches) <= made.steps(3) + len(lengths)
+
+
+def test_long_histories_are_cut_elsewhere_in_each_epoch():
+    made, _ = windows(tiny([(0, n) for n in range(23)], items=30, users=1))
+    rng = np.random.default_rng(0)
+    seen = {
+        tuple(sorted(tuple(r) for b in made.epoch(8, rng) for r in b["target_rows"].tolist()))
+        for _ in range(12)
+    }
+    assert len(seen) > 1
+
+
+def test_windows_and_serving_make_the_same_inputs(simulated):
+    """What the towers are trained on is what `FeatureSpace.history_inputs` makes in serving."""
+    space = FeatureSpace.fit(simulated.schema, simulated.items, simulated.users, HISTORY)
+    users = UserColumns.of(space, simulated, np.ones(len(simulated.users), bool))
+    split = everything(simulated)
+    made = Windows(simulated, split, space, users)
+    window = np.arange(40)
+    last = split.end[window] - 1
+    batch = made.batch(window, last)
+    vectors = np.random.default_rng(0).normal(size=(len(simulated.items), 3)).astype(np.float32)
+    served = history_batch(
+        space, simulated, vectors, list(zip(split.begin[window].tolist(), last.tolist(), strict=True))
+    )
+    present = batch["history_types"] > 0
+    np.testing.assert_array_equal(served["history_types"], batch["history_types"])
+    np.testing.assert_allclose(served["history_values"], batch["history_values"])
+    np.testing.assert_array_equal(served["history_gaps"], batch["history_gaps"])
+    np.testing.assert_allclose(served["history_vectors"][present], vectors[batch["history_rows"][present]])
+
+
+def test_users_with_training_events_are_numbered_without_gaps():
+    data = tiny([(0, 1), (2, 1)])
+    space = FeatureSpace.fit(data.schema, data.items, data.users, HISTORY)
+    users = UserColumns.of(space, data, np.array([True, False, True]))
+    assert users.row.tolist() == [1, 0, 2]
+    assert users.ids == 3
+
+
+def test_steps_and_epochs_agree_about_how_much_there_is(simulated):
+    made, _ = windows(simulated)
+    batches = sum(1 for _ in made.epoch(16, np.random.default_rng(0)))
+    assert batches == pytest.approx(made.steps(16), rel=0.2)
