@@ -53,7 +53,9 @@ class _Running:
 
     @property
     def uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        # One node has no failover to watch for: polling spares each client a thread and a connection, which
+        # the driver may leave unclosed when a client lives for a moment only.
+        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true&serverMonitoringMode=poll"
 
 
 def find_mongod(environment: Mapping[str, str] = os.environ) -> Path | None:
