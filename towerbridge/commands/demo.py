@@ -153,7 +153,7 @@ def _curls(port: int, user: str, titles: list[str]) -> str:
     return "\n".join([
         "", "Try, in another terminal:", "",
         f"  curl '{base}/v1/users/{quote(user, safe='')}/recommendations?limit=5'",
-        f"  curl -H 'content-type: application/json' -d {shlex.quote(ask)} \\\\",
+        f"  curl -H 'content-type: application/json' -d {shlex.quote(ask)} \\",
         f"      {base}/recommendation/ranked_recommendation",
         f"  open {base}/docs", "",
     ])  # fmt: skip
