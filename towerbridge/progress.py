@@ -25,13 +25,17 @@ WORTH_TELLING = 1.0
 
 
 class Lines:
-    """Progress as lines of text, for logs: one every ten seconds, and one where a stretch ends."""
+    """Progress as lines of text, for logs: one every ten seconds, and one where a long stretch ends.
+
+    Of short stretches, such as epochs, as many are told as fit that pace.
+    """
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream or sys.stderr, clock
         self._label, self._done = "", 0
         self._total: int | None = None
         self._began = self._told = clock()
+        self._wrote = float("-inf")
 
     def start(self, label: str, total: int | None) -> None:
         """A stretch of work begins."""
@@ -63,14 +67,17 @@ class Lines:
             self._finish()
 
     def _finish(self) -> None:
-        took = self._clock() - self._began
-        if self._label and self._done and took >= WORTH_TELLING:
+        now = self._clock()
+        took = now - self._began
+        is_due = took >= LINE_SECONDS or now - self._wrote >= LINE_SECONDS
+        if self._label and self._done and took >= WORTH_TELLING and is_due:
             self._write(
                 f"{self._label}: {self._done:,} in {duration(took)} ({per_second(self._done / took)})"
             )
         self._label = ""
 
     def _write(self, line: str) -> None:
+        self._wrote = self._clock()
         print(f"  {line}", file=self._stream, flush=True)
 
 

@@ -48,6 +48,19 @@ def test_a_stretch_ends_where_the_next_begins_and_short_ones_are_not_told(clock)
     assert stream.getvalue() == "  items: 10 in 2.0 s (5.0/s)\n"
 
 
+def test_many_short_stretches_are_told_every_ten_seconds(clock):
+    stream = io.StringIO()
+    with Lines(stream, clock) as lines:
+        for epoch in range(1, 9):
+            lines.start(f"epoch {epoch}", 10)
+            lines.advance(10)
+            clock.now += 4
+    # Ends at 4, 8, …, 32 s: the first, then the first that is 10 s after it (16), then 28.
+    assert [line.split(":")[0].strip() for line in stream.getvalue().splitlines()] == [
+        "epoch 1", "epoch 4", "epoch 7",
+    ]  # fmt: skip
+
+
 def test_an_unknown_total_has_no_share_and_no_end(clock):
     stream = io.StringIO()
     lines = Lines(stream, clock)
