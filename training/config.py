@@ -25,9 +25,9 @@ class TrainConfig:
     batch_size: int = 32
     """Windows of events in a batch of the towers; each asks for up to `history` + 1 next items."""
     learning_rate: float = 1.5e-3
-    rating_epochs: int = 16
-    rating_batch_size: int = 512
-    rating_learning_rate: float = 1e-3
+    rating_epochs: int = 10
+    rating_batch_size: int = 1024
+    rating_learning_rate: float = 3e-3
     order_epochs: int = 12
     order_batch_size: int = 64
     order_learning_rate: float = 1e-3
