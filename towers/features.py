@@ -267,8 +267,10 @@ class FeatureSpace:
 
         similarity: the two towers' inner product, as retrieved. covisitation: what the recent items'
         neighbours say, the latest loudest. affinity, liked_affinity: how often the candidate's tokens occur
-        among the recent items, all of them or weighted by how they were valued. popularity and
-        activity are log counts. `said [items]` is `heard(history, items)` where the caller has it.
+        among the recent items, as they come or weighted by how they were valued, over the number of token
+        columns. popularity and activity are log counts.
+
+        `said [items]` is `heard(history, items)`, where the caller has it already.
         """
         out = np.zeros((len(found), len(CROSS)), np.float32)
         out[:, 0] = found.scores
@@ -280,15 +282,14 @@ class FeatureSpace:
         weights = recency(len(recent))
         out[:, 1] = (heard(history, items) if said is None else said)[found.rows]
         valued = weights * self.scaled_values(recent.types, recent.values)
-        width = self.item_tokens
         slots = items.tokens.shape[1]
         seen = items.tokens[recent.rows].reshape(-1)
-        spread = np.repeat(np.stack((weights, valued)) / weights.sum(), slots, axis=1)
-        profile = np.stack([np.bincount(seen, one, width) for one in spread], axis=1)
-        profile[0] = 0.0
         tokens = items.tokens[found.rows]
-        present = np.maximum((tokens > 0).sum(1), 1)
-        out[:, 2:4] = profile[tokens].sum(1) / present[:, None]
+        ones = np.full(slots, 1.0 / (slots * weights.sum()), np.float32)
+        for column, each in ((2, weights), (3, valued)):
+            profile = np.bincount(seen, np.repeat(each, slots), self.item_tokens).astype(np.float32)
+            profile[0] = 0.0
+            out[:, column] = profile.take(tokens) @ ones
         return out
 
 

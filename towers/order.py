@@ -26,6 +26,9 @@ class OrderHead(keras.layers.Layer):
         self.scale = (1.0 / np.maximum(std, 1e-6)).astype(np.float32)
         self.shift = mean.astype(np.float32)
         self.item_tokens = table(sizes.item_tokens, factors, SPREAD)
+        # Sums an item's tokens as one product: with hundreds of candidates a masked mean would be most of the graph.
+        # Padding is a token like any other here.
+        self.pool = np.tile(np.eye(factors, dtype=np.float32), (sizes.item_slots, 1)) / sizes.item_slots
         self.user_tokens = table(sizes.user_tokens, factors, SPREAD)
         self.crosses = [tfrs.layers.dcn.Cross(kernel_initializer=normal(SPREAD)) for _ in range(crosses)]
         self.hidden = keras.layers.Dense(hidden, activation="relu")
@@ -35,7 +38,7 @@ class OrderHead(keras.layers.Layer):
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Scores `[n]`; the user's inputs have leading axis 1 or n."""
         cross = (inputs["cross"] - self.shift) * self.scale
-        item = mean_of_tokens(self.item_tokens, inputs["item_tokens"])
+        item = tf.matmul(tf.reshape(self.item_tokens(inputs["item_tokens"]), (-1, len(self.pool))), self.pool)
         user = mean_of_tokens(self.user_tokens, inputs["user_tokens"])
         x = tf.concat([cross, inputs["item_numeric"], item, item * user], axis=-1)
         crossed = x

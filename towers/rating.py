@@ -24,6 +24,8 @@ class RankerSizes:
 
     item_ids: int
     item_tokens: int
+    item_slots: int
+    """Columns of an item's tokens."""
     user_ids: int
     user_tokens: int
     numbers: int

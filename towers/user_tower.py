@@ -59,6 +59,25 @@ class UserTower(keras.layers.Layer):
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Vectors `[batch, 1 + history, embedding_size]`: entry t has read the user and the first t events."""
+        x, present = self.sequence(inputs, training)
+        for block in self.blocks:
+            x = block(x, present, training=training)
+        return self.norm(x)
+
+    def last(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The served vector `[batch, embedding_size]`: the latest event's, or the user's where there is none.
+
+        The same numbers as the first and last entry of `call`; the last block computes those two alone.
+        """
+        x, present = self.sequence(inputs, training=False)
+        for block in self.blocks[:-1]:
+            x = block(x, present)
+        ends = self.norm(self.blocks[-1](x, present, at=(0, x.shape[1] - 1)))
+        any_event = tf.reduce_any(inputs["history_types"] > 0, axis=1, keepdims=True)
+        return tf.where(any_event, ends[:, 1], ends[:, 0])
+
+    def sequence(self, inputs: dict[str, tf.Tensor], training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """The user and the events `[batch, 1 + history, embedding_size]`, and which of them are not padding."""
         row = inputs["user_row"]
         if training:
             keep = tf.random.uniform(tf.shape(row)) >= self.id_dropout
@@ -73,16 +92,7 @@ class UserTower(keras.layers.Layer):
             + self.gaps(inputs["history_gaps"])
         )
         x = self.dropout(tf.concat([user[:, None, :], events], axis=1), training=training)
-        present = tf.concat([tf.ones_like(types[:, :1]), types], axis=1) > 0
-        for block in self.blocks:
-            x = block(x, present, training=training)
-        return self.norm(x)
-
-    def last(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        """The served vector `[batch, embedding_size]`: the latest event's, or the user's where there is none."""
-        states = self(inputs)
-        any_event = tf.reduce_any(inputs["history_types"] > 0, axis=1, keepdims=True)
-        return tf.where(any_event, states[:, -1], states[:, 0])
+        return x, tf.concat([tf.ones_like(types[:, :1]), types], axis=1) > 0
 
 
 class Block(keras.layers.Layer):
@@ -94,7 +104,9 @@ class Block(keras.layers.Layer):
         self.heads, self.size = heads, size
         self.norm_attention = keras.layers.LayerNormalization(epsilon=1e-6)
         self.norm_forward = keras.layers.LayerNormalization(epsilon=1e-6)
-        self.qkv = keras.layers.Dense(3 * size, use_bias=False, kernel_initializer=normal(SPREAD))
+        self.query = keras.layers.Dense(size, use_bias=False, kernel_initializer=normal(SPREAD))
+        self.key = keras.layers.Dense(size, use_bias=False, kernel_initializer=normal(SPREAD))
+        self.value = keras.layers.Dense(size, use_bias=False, kernel_initializer=normal(SPREAD))
         self.out = keras.layers.Dense(size, kernel_initializer=normal(SPREAD))
         self.up = keras.layers.Dense(2 * size, activation="relu", kernel_initializer=normal(SPREAD))
         self.down = keras.layers.Dense(size, kernel_initializer=normal(SPREAD))
@@ -106,19 +118,33 @@ class Block(keras.layers.Layer):
         self.steps = steps.astype(np.int32)
         self.causal = ahead >= 0
 
-    def call(self, x: tf.Tensor, present: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """`[batch, length, size]` → the same; `present [batch, length]` is False at padding."""
-        x = x + self.dropout(self.attend(self.norm_attention(x), present), training=training)
-        return x + self.dropout(self.down(self.up(self.norm_forward(x))), training=training)
+    def call(
+        self, x: tf.Tensor, present: tf.Tensor, at: tuple[int, ...] | None = None, training: bool = False
+    ) -> tf.Tensor:
+        """`[batch, length, size]` → the same, or its entries `at`; `present [batch, length]` is False at padding."""
+        kept = x if at is None else tf.gather(x, at, axis=1)
+        kept += self.dropout(self.attend(self.norm_attention(x), present, at), training=training)
+        return kept + self.dropout(self.down(self.up(self.norm_forward(kept))), training=training)
 
-    def attend(self, x: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
+    def attend(self, x: tf.Tensor, present: tf.Tensor, at: tuple[int, ...] | None) -> tf.Tensor:
         """Causal multi-head attention with a learned bias per distance (Raffel et al. 2020)."""
-        length, width = x.shape[1], self.size // self.heads
-        qkv = tf.reshape(self.qkv(x), (-1, length, 3, self.heads, width))
-        q, k, v = (tf.transpose(qkv[:, :, i], (0, 2, 1, 3)) for i in range(3))
+        asking = x if at is None else tf.gather(x, at, axis=1)
+        steps, causal = (
+            (self.steps, self.causal) if at is None else (self.steps[list(at)], self.causal[list(at)])
+        )
+        width = self.size // self.heads
+        q, k, v = (
+            self._split(layer(y)) for layer, y in ((self.query, asking), (self.key, x), (self.value, x))
+        )
         logits = tf.matmul(q, k, transpose_b=True) * width**-0.5
-        logits += tf.gather(self.distance, self.steps, axis=1)[None]
-        allowed = self.causal[None, None] & present[:, None, None, :]
+        logits += tf.gather(self.distance, steps, axis=1)[None]
+        allowed = causal[None, None] & present[:, None, None, :]
         weights = tf.nn.softmax(tf.where(allowed, logits, -1e9), axis=-1)
         joined = tf.transpose(tf.matmul(weights, v), (0, 2, 1, 3))
-        return self.out(tf.reshape(joined, (-1, length, self.size)))
+        return self.out(tf.reshape(joined, (-1, len(steps), self.size)))
+
+    def _split(self, x: tf.Tensor) -> tf.Tensor:
+        """`[batch, length, size]` → `[batch, heads, length, size / heads]`."""
+        return tf.transpose(
+            tf.reshape(x, (-1, x.shape[1], self.heads, self.size // self.heads)), (0, 2, 1, 3)
+        )

@@ -93,10 +93,6 @@ def ranker_sizes(retriever: Retriever) -> RankerSizes:
     """Sizes of the ranker's inputs for a data set."""
     space, data = retriever.space, retriever.data
     return RankerSizes(
-        len(data.items) + 1,
-        space.item_tokens,
-        len(data.users) + 1,
-        space.user_tokens,
-        space.numbers,
-        len(CROSS),
-    )
+        item_ids=len(data.items) + 1, item_tokens=space.item_tokens, item_slots=space.item_slots,
+        user_ids=retriever.users.ids, user_tokens=space.user_tokens, numbers=space.numbers, cross=len(CROSS),
+    )  # fmt: skip

@@ -153,7 +153,7 @@ def test_cross_features_by_hand(space, columns):
         "similarity": [3.0, -1.0],
         "covisitation": [0.5 * (now + before), 0.25 * (now + before)],
         # both events are on item 0, whose tokens are drama and "before 1995"; item 1 has comedy, drama, "after":
-        # one token of three in common; item 2 has none of them
+        # one token in common, over three columns; item 2 has none of them
         "affinity": [1 / 3, 0.0],
         # the latest was valued -1, the one before +1, weighted by recency
         "liked_affinity": [(before - now) / (before + now) / 3, 0.0],

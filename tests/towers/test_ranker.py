@@ -12,7 +12,9 @@ from towers.ranker import OrderModel, Ranker, RatingModel  # noqa: E402
 from towers.rating import RankerSizes, RatingHead  # noqa: E402
 
 pytestmark = pytest.mark.train
-SIZES = RankerSizes(item_ids=9, item_tokens=6, user_ids=4, user_tokens=5, numbers=2, cross=len(CROSS))
+SIZES = RankerSizes(
+    item_ids=9, item_tokens=6, item_slots=2, user_ids=4, user_tokens=5, numbers=2, cross=len(CROSS)
+)
 N, RATED = 6, 5
 
 
