@@ -45,6 +45,7 @@ def to_onnx(function: Function, examples: Mapping[str, NDArray[Any]]) -> bytes:
         warnings.simplefilter("ignore")  # numpy and protobuf deprecations inside the converter
         model, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
     rename_outputs(model, outputs)
+    restore_means(model)
     serialised: bytes = model.SerializeToString()
     return serialised
 
@@ -64,6 +65,19 @@ def rename_outputs(model: Any, names: list[str]) -> None:
     for node in model.graph.node:
         node.output[:] = [renamed.get(name, name) for name in node.output]
         node.input[:] = [renamed.get(name, name) for name in node.input]
+
+
+def restore_means(model: Any) -> None:
+    """Undo the converter's turning of means over the last axis into pooling.
+
+    onnxruntime fuses a layer normalisation only where it finds means in it.
+    """
+    from onnx import helper
+
+    for node in model.graph.node:
+        if node.op_type == "GlobalAveragePool":
+            node.op_type = "ReduceMean"
+            node.attribute.extend([helper.make_attribute("axes", [-1]), helper.make_attribute("keepdims", 1)])
 
 
 def probe(function: Function, inputs: Arrays) -> Probe:

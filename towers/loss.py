@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from towers.frameworks import keras, tf, tfrs
 
-FLOOR = -1e9
-"""The logit of what must not count: far below any score, and finite, so that gradients stay so."""
-
 
 class InBatchSoftmax:
     """Softmax over the items of the batch: each query's own item against everybody else's.

@@ -15,7 +15,10 @@ import numpy as np
 from towers.features import GAP_EDGES
 from towers.frameworks import keras, tf
 from towers.item_tower import SPREAD
-from towers.layers import mean_of_tokens, normal, table
+from towers.layers import LayerNorm, mean_of_tokens, normal, table
+
+FLOOR = -1e9
+"""The logit of what must not be attended to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class UserTower(keras.layers.Layer):
         self.blocks = [
             Block(embedding_size, heads, sizes.history + 1, dropout, f"block_{i}") for i in range(blocks)
         ]
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
+        self.norm = LayerNorm(embedding_size, "norm")
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Vectors `[batch, 1 + history, embedding_size]`: entry t has read the user and the first t events."""
@@ -102,8 +105,8 @@ class Block(keras.layers.Layer):
         super().__init__(name=name)
         assert size % heads == 0, f"embedding_size {size} is not a multiple of heads {heads}"
         self.heads, self.size = heads, size
-        self.norm_attention = keras.layers.LayerNormalization(epsilon=1e-6)
-        self.norm_forward = keras.layers.LayerNormalization(epsilon=1e-6)
+        self.norm_attention = LayerNorm(size)
+        self.norm_forward = LayerNorm(size)
         self.query = keras.layers.Dense(size, use_bias=False, kernel_initializer=normal(SPREAD))
         self.key = keras.layers.Dense(size, use_bias=False, kernel_initializer=normal(SPREAD))
         self.value = keras.layers.Dense(size, use_bias=False, kernel_initializer=normal(SPREAD))
@@ -116,7 +119,7 @@ class Block(keras.layers.Layer):
         # The user at position 0 is at no distance in time: it has a bias of its own, the last one.
         steps = np.where(np.arange(length)[None, :] == 0, length, np.maximum(ahead, 0))
         self.steps = steps.astype(np.int32)
-        self.causal = ahead >= 0
+        self.future = np.where(ahead < 0, FLOOR, 0.0).astype(np.float32)
 
     def call(
         self, x: tf.Tensor, present: tf.Tensor, at: tuple[int, ...] | None = None, training: bool = False
@@ -129,19 +132,17 @@ class Block(keras.layers.Layer):
     def attend(self, x: tf.Tensor, present: tf.Tensor, at: tuple[int, ...] | None) -> tf.Tensor:
         """Causal multi-head attention with a learned bias per distance (Raffel et al. 2020)."""
         asking = x if at is None else tf.gather(x, at, axis=1)
-        steps, causal = (
-            (self.steps, self.causal) if at is None else (self.steps[list(at)], self.causal[list(at)])
-        )
-        width = self.size // self.heads
+        here = slice(None) if at is None else list(at)
+        bias = tf.gather(self.distance, self.steps[here], axis=1) + self.future[here]
         q, k, v = (
             self._split(layer(y)) for layer, y in ((self.query, asking), (self.key, x), (self.value, x))
         )
-        logits = tf.matmul(q, k, transpose_b=True) * width**-0.5
-        logits += tf.gather(self.distance, steps, axis=1)[None]
-        allowed = causal[None, None] & present[:, None, None, :]
-        weights = tf.nn.softmax(tf.where(allowed, logits, -1e9), axis=-1)
+        logits = tf.matmul(q, k, transpose_b=True) * (self.size // self.heads) ** -0.5 + bias
+        # Added, not selected: the user at position 0 is always there, so no row is without a finite logit.
+        padding = (1.0 - tf.cast(present, tf.float32)) * FLOOR
+        weights = tf.nn.softmax(logits + padding[:, None, None, :], axis=-1)
         joined = tf.transpose(tf.matmul(weights, v), (0, 2, 1, 3))
-        return self.out(tf.reshape(joined, (-1, len(steps), self.size)))
+        return self.out(tf.reshape(joined, (-1, len(self.steps[here]), self.size)))
 
     def _split(self, x: tf.Tensor) -> tf.Tensor:
         """`[batch, length, size]` → `[batch, heads, length, size / heads]`."""
