@@ -227,6 +227,30 @@ class TestLiveStore:
 
         asyncio.run(ask())
 
+    @pytest.mark.parametrize("limit", [1, 3, 4, 50])
+    def test_users_read_at_the_same_time_get_their_own_events(self, both: BothStores, limit: int) -> None:
+        """Some with more events than are asked for, some with none, some asked for twice."""
+        store, live = both
+        names = ["a b", *"ab", "é", "\U0001f600", "\uff5e", "nobody", "Z"]
+        counts = dict(zip(names, (3, 9, 1, 4, 2, 5, 0, 40), strict=True))
+        store.put_users([User(name, {"name": name}) for name in names if counts[name]])
+        store.put_interactions(
+            [event(name, f"{name}-{at}", at) for name, count in counts.items() for at in range(count)]
+        )
+
+        async def ask() -> None:
+            async with live() as serving:
+                for _ in range(2):  # the second time it is known whose histories are long
+                    asked = [*names, "a", "Z"]
+                    found = await asyncio.gather(*(serving.columns(name, limit) for name in asked))
+                    for name, events in zip(asked, found, strict=True):
+                        first = max(0, counts[name] - limit)
+                        assert events.items == [f"{name}-{at}" for at in range(first, counts[name])]
+                users = await asyncio.gather(*(serving.user(name) for name in names))
+                assert users == [User(name, {"name": name}) if counts[name] else None for name in names]
+
+        asyncio.run(ask())
+
     def test_what_is_appended_is_there_at_once_and_only_once(self, both: BothStores) -> None:
         store, live = both
         full = Interaction("a", "x", "rating", 2.5, 4.0, None, "req-1", 123_456_789_012_345_678, 2)

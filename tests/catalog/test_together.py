@@ -1,0 +1,125 @@
+"""Together: crowds share reads, strangers do not wait, and nobody is lost."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from catalog.errors import StoreError
+from catalog.together import Together
+
+
+class Source:
+    """Answers keys in capitals, notes what it was asked, and holds answers back while its gate is closed."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.given_up: list[list[str]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def read(self, keys: list[str]) -> dict[str, str]:
+        self.asked.append(keys)
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.given_up.append(keys)
+            raise
+        if "bad" in keys:
+            raise StoreError("it broke")
+        return {key: key.upper() for key in keys}
+
+
+def run(story: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(story, 5))
+
+
+def test_one_turn_of_the_loop_is_one_read() -> None:
+    async def story() -> None:
+        source = Source()
+        ask = Together(source.read, most=8, beside=1)
+        assert await asyncio.gather(ask("a"), ask("b"), ask("a")) == ["A", "B", "A"]
+        assert source.asked == [["a", "b"]]
+        assert await ask("a") == "A", "an answer is not kept"
+        assert source.asked == [["a", "b"], ["a"]]
+
+    run(story())
+
+
+def test_reads_are_bounded_in_size_and_number() -> None:
+    async def story() -> None:
+        source = Source()
+        source.gate.clear()
+        ask = Together(source.read, most=2, beside=2)
+        asking = asyncio.gather(*(ask(key) for key in "abcdefg"))
+        await asyncio.sleep(0.01)
+        assert source.asked == [["a", "b"], ["c", "d"]], "the others wait for one of the two to end"
+        source.gate.set()
+        assert await asking == list("ABCDEFG")
+        assert [len(keys) for keys in source.asked] == [2, 2, 2, 1]
+
+    run(story())
+
+
+def test_a_key_asked_for_during_its_read_is_read_again() -> None:
+    """What was written between the two is in the second answer."""
+
+    async def story() -> None:
+        source = Source()
+        source.gate.clear()
+        ask = Together(source.read, most=4, beside=2)
+        first = asyncio.create_task(ask("a"))
+        await asyncio.sleep(0.01)
+        second = asyncio.create_task(ask("a"))
+        await asyncio.sleep(0.01)
+        assert source.asked == [["a"], ["a"]]
+        source.gate.set()
+        assert [await first, await second] == ["A", "A"]
+
+    run(story())
+
+
+def test_an_error_reaches_all_who_share_the_read_and_nobody_else() -> None:
+    async def story() -> None:
+        source = Source()
+        ask = Together(source.read, most=2, beside=1)
+        found = await asyncio.gather(ask("a"), ask("bad"), ask("c"), return_exceptions=True)
+        assert [type(one) for one in found] == [StoreError, StoreError, str]
+        assert await ask("a") == "A", "the next read is a new one"
+
+    run(story())
+
+
+def test_who_gives_up_takes_nobody_along() -> None:
+    async def story() -> None:
+        source = Source()
+        source.gate.clear()
+        ask = Together(source.read, most=4, beside=1)
+        patient = asyncio.create_task(ask("a"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await ask("b")
+        assert source.given_up == []
+        source.gate.set()
+        assert await patient == "A"
+
+    run(story())
+
+
+def test_a_read_that_all_gave_up_ends_and_makes_room() -> None:
+    async def story() -> None:
+        source = Source()
+        source.gate.clear()
+        ask = Together(source.read, most=1, beside=1)
+        tasks = [asyncio.create_task(ask(key)) for key in "abc"]
+        await asyncio.sleep(0.01)
+        tasks[0].cancel()
+        tasks[1].cancel()
+        await asyncio.sleep(0.01)
+        assert source.given_up == [["a"]]
+        assert source.asked == [["a"], ["c"]], "nobody waits for b any more"
+        source.gate.set()
+        assert await tasks[2] == "C"
+
+    run(story())
