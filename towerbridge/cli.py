@@ -7,6 +7,7 @@ so that `--help` answers at once and `serve` never loads a training framework.
 from __future__ import annotations
 
 import functools
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -127,6 +128,9 @@ def main() -> None:
     130 on Ctrl-C; 143 when told to stop.
     """
     signal.signal(signal.SIGTERM, _terminated)
+    # Before torch is loaded: threads that spin at OpenMP's barriers while others want the same cores made encoding
+    # two to three times as slow (docs/LOG.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="towerbridge")
 
 
