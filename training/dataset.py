@@ -13,8 +13,7 @@ from catalog.errors import NotReadyError
 from catalog.records import Floats, IdMap, InteractionLog, Item, User
 from catalog.schema import DatasetSchema
 from catalog.store import CatalogStore
-from embeddings.content import content_hash
-from embeddings.encoder import Modality
+from embeddings.job import content_vectors
 from embeddings.store import EmbeddingStore
 
 
@@ -92,16 +91,11 @@ class TrainingData:
 
 def load_content(store: EmbeddingStore, items: tuple[Item, ...]) -> Content:
     """Content vectors of items by the encoders that the embedding job used last."""
-    columns: dict[Modality, Floats] = {}
-    masks = np.zeros((len(items), 2), np.float32)
-    names: dict[Modality, str | None] = {}
-    modalities: tuple[Modality, Modality] = ("text", "image")
-    for column, modality in enumerate(modalities):
-        encoder = store.selected(modality)
-        names[modality] = encoder.name if encoder else None
-        columns[modality] = np.zeros((len(items), 1), np.float32)
-        if encoder:
-            hashes = [content_hash(item, modality) for item in items]
-            columns[modality], mask = store.matrix(encoder.name, hashes, encoder.dim)
-            masks[:, column] = mask
-    return Content(columns["text"], columns["image"], masks, names["text"], names["image"])
+    text, image = content_vectors(items, "text", store), content_vectors(items, "image", store)
+    mask = np.stack([text.mask, image.mask], axis=1).astype(np.float32)
+    return Content(_widened(text.vectors), _widened(image.vectors), mask, text.encoder, image.encoder)
+
+
+def _widened(vectors: Floats) -> Floats:
+    """The vectors, or one column of zeros where the modality is masked: graphs have no empty inputs."""
+    return vectors if vectors.shape[1] else np.zeros((len(vectors), 1), np.float32)
