@@ -13,10 +13,10 @@ from serving import pipeline
 from serving.answers import RankedList, ranked_items, ranked_list
 from serving.inputs import RecommendationsIn
 from serving.problems import RESPONSES, request_id
-from serving.query import documented, read_path_id, read_query
+from serving.query import PlainRoute, documented, read_path_id, read_query
 from serving.service import service_of
 
-router = APIRouter(tags=["recommendations"])
+router = APIRouter(tags=["recommendations"], route_class=PlainRoute)
 
 
 @router.get(
