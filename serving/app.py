@@ -85,11 +85,12 @@ def serve(settings: Settings) -> None:
 
     from bundle.manifest import read_manifest
     from bundle.versions import current
+    from serving.connection import WholeAnswers
 
     read_manifest(settings.bundle or current(settings.bundles))
     options: dict[str, Any] = {
         "host": settings.host, "port": settings.port, "access_log": False, "log_level": "info",
-        "timeout_keep_alive": 30, "server_header": False, "proxy_headers": False,
+        "timeout_keep_alive": 30, "server_header": False, "proxy_headers": False, "http": WholeAnswers,
     }  # fmt: skip
     if settings.workers == 1:
         uvicorn.run(create_app(settings), **options)
