@@ -39,9 +39,10 @@ SELECTION_TIMEOUT_MS = 3000
 SOCKET_TIMEOUT_MS = 120_000
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=60_000)
 INDEXES = (
-    pymongo.IndexModel([("u", 1), ("s", 1), ("n", 1)], name="user_time"),
+    pymongo.IndexModel([(key, 1) for key in "usnitv"], name="user_history"),
     pymongo.IndexModel([("i", 1), ("s", 1)], name="item_time"),
 )
+"""The first holds all that a recommendation reads of a history, so no document is fetched for one."""
 DUPLICATE_KEY = 11000
 WRITE_BATCH = 5000
 

@@ -208,5 +208,5 @@ def test_the_database_is_named_after_the_data_set(mongo_uri: str, mongo_database
     assert database_name("movielens-100k") == "towerbridge_movielens_100k"
     with MongoStore.open(mongo_uri, mongo_database) as store:
         names = store.database["interactions"].index_information()
-    assert names["user_time"]["key"] == [("u", 1), ("s", 1), ("n", 1)]
+    assert names["user_history"]["key"] == [(key, 1) for key in "usnitv"]
     assert names["item_time"]["key"] == [("i", 1), ("s", 1)]
