@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import NewType
 
 import numpy as np
@@ -177,5 +178,4 @@ class IdMap:
 
     def rows(self, names: Sequence[str]) -> Ints:
         """Rows `[n]` of ids, -1 where one is not known."""
-        get = self._rows.get
-        return np.fromiter((get(name, -1) for name in names), np.int64, len(names))
+        return np.fromiter(map(self._rows.get, names, repeat(-1)), np.int64, len(names))

@@ -67,8 +67,10 @@ def best(rows: Ints | None, scores: Floats, k: int) -> Candidates:
     """The k best of some scored rows in the promised order; rows None means 0 … n-1."""
     keys = order_keys(np.arange(len(scores)) if rows is None else rows, scores)
     if k < len(keys):
-        keys = np.partition(keys, k)[:k] if k else keys[:0]
-    keys = np.sort(keys)
+        if k:
+            keys.partition(k)
+        keys = keys[:k]
+    keys.sort()
     return Candidates(keys & ROW_BITS, scores_of(keys))
 
 
@@ -82,20 +84,25 @@ def order_keys(rows: Ints, scores: Floats) -> Ints:
     The score's bits, turned so that they sort as the numbers do, stand above the row: sorting whole integers is
     several times faster than sorting by two columns. Rows are below 2³², scores finite.
     """
-    # Adding zero makes -0 and 0 the same bits.
-    bits = (scores.astype(np.float32, copy=False) + np.float32(0)).view(np.int32)
-    rising = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
-    return (-rising << 32) | rows
+    # Taken from zero they fall where they rose, and -0 and 0 have the same bits.
+    bits = np.subtract(0, scores, dtype=np.float32).view(np.int32)
+    bits ^= (bits >> 31) & 0x7FFFFFFF
+    keys = bits.astype(np.int64)
+    keys <<= 32
+    keys |= rows
+    return keys
 
 
 def scores_of(keys: Ints) -> Floats:
     """The scores that order keys were made of."""
-    rising = (-(keys >> 32)).astype(np.int32)
-    bits = rising ^ ((rising >> 31) & 0x7FFFFFFF)
-    scores: Floats = bits.view(np.float32)
+    bits = (keys >> 32).astype(np.int32)
+    bits ^= (bits >> 31) & 0x7FFFFFFF
+    scores: Floats = np.float32(0) - bits.view(np.float32)
     return scores
 
 
 def best_first(scores: Floats) -> Ints:
     """Positions `[n]` by falling score, equal scores in the order given."""
-    return np.sort(order_keys(np.arange(len(scores)), scores)) & ROW_BITS
+    keys = order_keys(np.arange(len(scores)), scores)
+    keys.sort()
+    return keys & ROW_BITS

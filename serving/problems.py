@@ -66,11 +66,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def request_id(request: Request) -> str:
     """The caller's `X-Request-ID` where it is a plain token, else a new one; the same all through a request."""
-    known: str | None = getattr(request.state, "request_id", None)
+    known: str | None = request.scope.get("towerbridge.request_id")
     if known is None:
         given = request.headers.get("x-request-id", "")
         known = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
-        request.state.request_id = known
+        request.scope["towerbridge.request_id"] = known
     return known
 
 

@@ -97,7 +97,10 @@ class Popular:
 
     def find(self, demand: Demand) -> Candidates:
         """Most popular first."""
-        rows = self._rows[demand.allowed[self._rows]][: demand.k]
+        for head in (self._rows[: 2 * demand.k], self._rows):  # nearly always there are enough at the top
+            rows = head[demand.allowed[head]][: demand.k]
+            if len(rows) == demand.k:
+                break
         return Candidates(rows, self._popularity[rows])
 
 

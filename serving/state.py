@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import repeat
 from typing import Any, TypeVar
 
 import numpy as np
@@ -131,7 +132,7 @@ def to_history(bundle: Bundle, events: EventColumns) -> History:
     """Events as arrays; those on items or of types that the bundle does not know are left out."""
     rows = bundle.items.rows(events.items)
     codes = {name: code for code, name in enumerate(bundle.manifest.dataset_schema.interactions, start=1)}
-    types = np.fromiter((codes.get(name, 0) for name in events.types), np.int64, len(events.types))
+    types = np.fromiter(map(codes.get, events.types, repeat(0)), np.int64, len(events.types))
     # None becomes NaN.
     values = np.array(events.values, np.float32)
     times = np.array(events.times, np.float64)
