@@ -139,14 +139,16 @@ def _user_tower(rng: np.random.Generator, space: FeatureSpace) -> bytes:
         return net("MatMul", x, net.constant(_normal(rng, n, m)))
 
     x = "history_vectors"
-    for _ in range(2):
-        query, key, value = (dense(x, DIM, DIM) for _ in range(3))
+    for last in (False, True):
+        # As the real tower does, the last block computes only the position that is read.
+        rows = net("Gather", x, net.constant(np.array([HISTORY - 1])), axis=1) if last else x
+        query, key, value = dense(rows, DIM, DIM), dense(x, DIM, DIM), dense(x, DIM, DIM)
         weights = net("Softmax", net("MatMul", query, net("Transpose", key, perm=[0, 2, 1])), axis=-1)
-        x = net("Add", x, net("MatMul", weights, value))
+        x = net("Add", rows, net("MatMul", weights, value))
         x = net("Add", x, dense(net("Relu", dense(x, DIM, 4 * DIM)), 4 * DIM, DIM))
-    last = net("Gather", x, net.constant(np.array(HISTORY - 1)), axis=1)
+    last_row = net("Squeeze", x, net.constant(np.array([1])))
     user = net("Gather", net.constant(_normal(rng, USERS + 1, DIM)), "user_row")
-    net("Add", last, user, output="user_vector")
+    net("Add", last_row, user, output="user_vector")
     return net.serialised(
         {"user_row": ("i", "b"), "history_vectors": ("f", "b", HISTORY, DIM)},
         {"user_vector": ("f", "b", DIM)},
