@@ -216,7 +216,8 @@ class Pipeline:
         return Pool(Candidates(pool.found.rows, scores), pool.sources, pool.names)
 
     def _similarity(self, viewer: Viewer, rows: Ints) -> Floats:
-        products: Floats = self.bundle.vectors[rows] @ viewer.vector
+        # `take` gathers rows of a matrix in a third of the time of an index.
+        products: Floats = self.bundle.vectors.take(rows, 0) @ viewer.vector
         return products
 
     def _score(self, viewer: Viewer, found: Candidates, failed: list[str], *, ratings: bool) -> Scores | None:

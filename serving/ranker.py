@@ -86,7 +86,7 @@ class OnnxRanker:
             "item_row": columns.embedding_rows, "item_tokens": columns.tokens,
             "item_numeric": columns.numeric, "item_vector": self._vectors,
         }  # fmt: skip
-        feeds |= {name: column[rows] for name, column in gathered.items() if name in inputs}
+        feeds |= {name: column.take(rows, 0) for name, column in gathered.items() if name in inputs}
         if "cross" in inputs:
             feeds["cross"] = self._space.cross(found, viewer.history, columns, viewer.said)
         if "rated_rows" in inputs or "rated_values" in inputs:
