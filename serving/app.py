@@ -1,7 +1,7 @@
 """The HTTP service: `create_app(settings)` for tests and servers, `serve(settings)` to run it.
 
-The process listens at once and opens the model beside; until that is done every answer but `/health/live` is a
-503 that says what is being waited for. No training framework is imported here or by anything below.
+A single process listens at once and opens the model beside; until that is done every answer but `/health/live` is
+a 503 that says what is being waited for. Of several workers each accepts when it can answer. No training framework is imported here or by anything below.
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ def create_app(settings: Settings | None = None, *, store: LiveStore | None = No
             )  # fmt: skip
             service = app.state.service = Service(settings, guarded)
             opening = asyncio.create_task(_open_model(service))
+            if settings.workers > 1:
+                # Workers share a port: one that accepted before it can answer would refuse what another could do.
+                await opening
             yield
             await opening
 
