@@ -1,7 +1,8 @@
 """The HTTP service: `create_app(settings)` for tests and servers, `serve(settings)` to run it.
 
 A single process listens at once and opens the model beside; until that is done every answer but `/health/live` is
-a 503 that says what is being waited for. Of several workers each accepts when it can answer. No training framework is imported here or by anything below.
+a 503 that says what is being waited for. Of several workers each accepts when it can answer. No training
+framework is imported here or by anything below.
 """
 
 from __future__ import annotations
