@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from catalog.errors import StoreError
-from catalog.together import Together
+from catalog.together import PATIENCE, Together
 
 
 class Source:
@@ -58,6 +58,28 @@ def test_reads_are_bounded_in_size_and_number() -> None:
         source.gate.set()
         assert await asking == list("ABCDEFG")
         assert [len(keys) for keys in source.asked] == [2, 2, 2, 1]
+
+    run(story())
+
+
+def test_slow_reads_hold_up_nobody_for_long() -> None:
+    async def story() -> None:
+        source = Source()
+        source.gate.clear()
+        ask = Together(source.read, most=1, beside=2)
+        slow = [asyncio.create_task(ask(key)) for key in "abcde"]
+        await asyncio.sleep(0.001)
+        assert source.asked == [["a"], ["b"]]
+        await asyncio.sleep(5 * PATIENCE)
+        assert source.asked == [["a"], ["b"], ["c"], ["d"], ["e"]]
+        source.gate.set()
+        assert await asyncio.gather(*slow) == list("ABCDE")
+        source.gate.clear()
+        again = [asyncio.create_task(ask(key)) for key in "abc"]
+        await asyncio.sleep(0.001)
+        assert len(source.asked) == 7, "after them the bound is as before"
+        source.gate.set()
+        await asyncio.gather(*again)
 
     run(story())
 
@@ -121,5 +143,22 @@ def test_a_read_that_all_gave_up_ends_and_makes_room() -> None:
         assert source.asked == [["a"], ["c"]], "nobody waits for b any more"
         source.gate.set()
         assert await tasks[2] == "C"
+
+    run(story())
+
+
+def test_reads_given_up_before_they_began_make_room() -> None:
+    async def story() -> None:
+        for turns in range(6):  # of the loop, between asking and giving up
+            source = Source()
+            source.gate.clear()
+            ask = Together(source.read, most=1, beside=1)
+            task = asyncio.create_task(ask("a"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            source.gate.set()
+            assert await asyncio.wait_for(ask("b"), PATIENCE / 2) == "B"
 
     run(story())
