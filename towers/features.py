@@ -230,7 +230,8 @@ class FeatureSpace:
             "history_gaps": np.zeros((1, self.history), np.int32),
         }
         if len(recent):
-            out["history_vectors"][0, empty:] = vectors[recent.rows]
+            # `take` gathers rows of a matrix in a third of the time of an index.
+            out["history_vectors"][0, empty:] = vectors.take(recent.rows, 0)
             out["history_types"][0, empty:] = recent.types
             out["history_values"][0, empty:] = self.scaled_values(recent.types, recent.values)
             # One event more than is read, so that the first one's gap is known too.
@@ -274,17 +275,17 @@ class FeatureSpace:
         """
         out = np.zeros((len(found), len(CROSS)), np.float32)
         out[:, 0] = found.scores
-        out[:, 4] = np.log1p(items.popularity[found.rows])
+        out[:, 4] = np.log1p(items.popularity.take(found.rows))
         out[:, 5] = np.log1p(len(history))
         recent = history.last(RECENT)
         if not len(recent) or not len(found):
             return out
         weights = recency(len(recent))
-        out[:, 1] = (heard(history, items) if said is None else said)[found.rows]
+        out[:, 1] = (heard(history, items) if said is None else said).take(found.rows)
         valued = weights * self.scaled_values(recent.types, recent.values)
         slots = items.tokens.shape[1]
         seen = items.tokens[recent.rows].reshape(-1)
-        tokens = items.tokens[found.rows]
+        tokens = items.tokens.take(found.rows, 0)
         ones = np.full(slots, 1.0 / (slots * weights.sum()), np.float32)
         for column, each in ((2, weights), (3, valued)):
             profile = np.bincount(seen, np.repeat(each, slots), self.item_tokens).astype(np.float32)
@@ -307,8 +308,8 @@ def heard(history: History, items: ItemColumns) -> Floats:
 
 def covisitation_scores(rows: Ints, weights: Floats, items: ItemColumns) -> Floats:
     """Weighted sum `[n]` of what items `rows` say about every item through their neighbours."""
-    near = items.neighbour_rows[rows]
-    said = items.neighbour_weights[rows] * weights[:, None]
+    near = items.neighbour_rows.take(rows, 0)
+    said = items.neighbour_weights.take(rows, 0) * weights[:, None]
     # Padding, -1, is counted in a place of its own that is left out.
     scores = np.bincount((near + 1).ravel(), said.ravel(), len(items.popularity) + 1)[1:]
     return scores.astype(np.float32)

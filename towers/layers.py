@@ -41,3 +41,22 @@ class LayerNorm(keras.layers.Layer):
         centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.pow(centred, 2.0), axis=-1, keepdims=True)
         return centred / tf.sqrt(variance + 1e-6) * self.scale + self.shift
+
+
+class Linear(keras.layers.Layer):
+    """A dense layer over the last axis, as the one matrix product that it is.
+
+    Keras' own flattens and restores all other axes around it, which an exported graph then does at every request.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, spread: float, *, bias: bool = True, name: str | None = None
+    ) -> None:
+        super().__init__(name=name)
+        self.kernel = self.add_weight(name="kernel", shape=(inputs, outputs), initializer=normal(spread))
+        self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros") if bias else None
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """`[…, inputs]` → `[…, outputs]`."""
+        product = tf.matmul(x, self.kernel)
+        return product if self.bias is None else product + self.bias

@@ -21,7 +21,7 @@ class RankerConfig:
     rating_factors: int = 32
     rating_reg: float = 0.05
     order_factors: int = 8
-    order_crosses: int = 2
+    order_crosses: int = 1
     order_hidden: int = 64
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from towers.features import GAP_EDGES
 from towers.frameworks import keras, tf
 from towers.item_tower import SPREAD
-from towers.layers import LayerNorm, mean_of_tokens, normal, table
+from towers.layers import LayerNorm, Linear, mean_of_tokens, table
 
 FLOOR = -1e9
 """The logit of what must not be attended to."""
@@ -50,9 +50,7 @@ class UserTower(keras.layers.Layer):
         self.ids = table(sizes.ids, embedding_size, SPREAD, "ids")
         self.tokens = table(sizes.tokens, embedding_size, SPREAD, "tokens")
         self.types = table(sizes.types + 1, embedding_size, SPREAD, "types")
-        self.value = keras.layers.Dense(
-            embedding_size, use_bias=False, kernel_initializer=normal(SPREAD), name="value"
-        )
+        self.value = Linear(2, embedding_size, SPREAD, bias=False, name="value")
         self.gaps = table(len(GAP_EDGES) + 1, embedding_size, SPREAD, "gaps")
         self.dropout = keras.layers.Dropout(dropout)
         self.blocks = [
@@ -95,7 +93,7 @@ class UserTower(keras.layers.Layer):
             + self.gaps(inputs["history_gaps"])
         )
         x = self.dropout(tf.concat([user[:, None, :], events], axis=1), training=training)
-        return x, tf.concat([tf.ones_like(types[:, :1]), types], axis=1) > 0
+        return x, tf.concat([types[:, :1] * 0 + 1, types], axis=1) > 0
 
 
 class Block(keras.layers.Layer):
@@ -107,12 +105,12 @@ class Block(keras.layers.Layer):
         self.heads, self.size = heads, size
         self.norm_attention = LayerNorm(size)
         self.norm_forward = LayerNorm(size)
-        self.query = keras.layers.Dense(size, use_bias=False, kernel_initializer=normal(SPREAD))
-        self.key = keras.layers.Dense(size, use_bias=False, kernel_initializer=normal(SPREAD))
-        self.value = keras.layers.Dense(size, use_bias=False, kernel_initializer=normal(SPREAD))
-        self.out = keras.layers.Dense(size, kernel_initializer=normal(SPREAD))
-        self.up = keras.layers.Dense(2 * size, activation="relu", kernel_initializer=normal(SPREAD))
-        self.down = keras.layers.Dense(size, kernel_initializer=normal(SPREAD))
+        self.query = Linear(size, size, SPREAD, bias=False)
+        self.key = Linear(size, size, SPREAD, bias=False)
+        self.value = Linear(size, size, SPREAD, bias=False)
+        self.out = Linear(size, size, SPREAD)
+        self.up = Linear(size, 2 * size, SPREAD)
+        self.down = Linear(2 * size, size, SPREAD)
         self.dropout = keras.layers.Dropout(dropout)
         self.distance = self.add_weight(name="distance", shape=(heads, length + 1), initializer="zeros")
         ahead = np.arange(length)[:, None] - np.arange(length)[None, :]
@@ -127,7 +125,7 @@ class Block(keras.layers.Layer):
         """`[batch, length, size]` → the same, or its entries `at`; `present [batch, length]` is False at padding."""
         kept = x if at is None else tf.gather(x, at, axis=1)
         kept += self.dropout(self.attend(self.norm_attention(x), present, at), training=training)
-        return kept + self.dropout(self.down(self.up(self.norm_forward(kept))), training=training)
+        return kept + self.dropout(self.down(tf.nn.relu(self.up(self.norm_forward(kept)))), training=training)
 
     def attend(self, x: tf.Tensor, present: tf.Tensor, at: tuple[int, ...] | None) -> tf.Tensor:
         """Causal multi-head attention with a learned bias per distance (Raffel et al. 2020)."""
