@@ -128,7 +128,9 @@ class Pipeline:
         allowed = self._allowed(state.seen, query)
         wanted = max(self.config.candidates, query.offset + query.limit)
         pool = self._pool(viewer, allowed, wanted, failed)
-        scored = self._score(viewer, pool.found, failed, ratings=False) if self._ranked else None
+        # The order head has learned what to change from histories; of somebody without one it knows nothing.
+        ranked = self._ranked and not viewer.cold
+        scored = self._score(viewer, pool.found, failed, ratings=False) if ranked else None
         scores = pool.found.scores if scored is None else scored.scores
         order = best_first(scores)
         if query.diversity > 0:
@@ -170,7 +172,7 @@ class Pipeline:
         viewer = self._viewer(state, failed)
         found = Candidates(rows, self._similarity(viewer, rows))
         scored = self._score(viewer, found, failed, ratings=True)
-        scores = found.scores if scored is None or not self._ranked else scored.scores
+        scores = scored.scores if scored is not None and self._ranked and not viewer.cold else found.scores
         ratings = None if scored is None else scored.ratings
         by_rating = by == "rating" and ratings is not None
         order = best_first(ratings if by_rating and ratings is not None else scores)

@@ -31,6 +31,8 @@ class UserSizes:
     types: int
     """Interaction types, padding not counted."""
     history: int
+    unknown: tuple[int, ...]
+    """Tokens of somebody of whom nothing is known, one per column."""
 
 
 class UserTower(keras.layers.Layer):
@@ -47,6 +49,7 @@ class UserTower(keras.layers.Layer):
     ) -> None:
         super().__init__(name="user_tower")
         self.id_dropout = id_dropout
+        self.unknown = np.array(sizes.unknown, np.int32)
         self.ids = table(sizes.ids, embedding_size, SPREAD, "ids")
         self.tokens = table(sizes.tokens, embedding_size, SPREAD, "tokens")
         self.types = table(sizes.types + 1, embedding_size, SPREAD, "types")
@@ -79,11 +82,13 @@ class UserTower(keras.layers.Layer):
 
     def sequence(self, inputs: dict[str, tf.Tensor], training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """The user and the events `[batch, 1 + history, embedding_size]`, and which of them are not padding."""
-        row = inputs["user_row"]
+        row, tokens = inputs["user_row"], inputs["user_tokens"]
         if training:
-            keep = tf.random.uniform(tf.shape(row)) >= self.id_dropout
-            row = tf.where(keep, row, 0)
-        user = self.ids(row) + mean_of_tokens(self.tokens, inputs["user_tokens"])
+            # Half of those whose id is dropped are strangers altogether, so that a stranger's vector is learned too.
+            draw = tf.random.uniform(tf.shape(row))
+            row = tf.where(draw >= self.id_dropout, row, 0)
+            tokens = tf.where(draw[:, None] >= self.id_dropout / 2, tokens, self.unknown[None, :])
+        user = self.ids(row) + mean_of_tokens(self.tokens, tokens)
         types = inputs["history_types"]
         values = inputs["history_values"][..., None]
         events = (

@@ -91,7 +91,7 @@ def fit_retriever(
         ItemSizes(
             len(data.items) + 1, space.item_tokens, data.content.text.shape[1], data.content.image.shape[1]
         ),
-        UserSizes(users.ids, space.user_tokens, space.types, space.history),
+        UserSizes(users.ids, space.user_tokens, space.types, space.history, unknown_user(space)),
         item_inputs(data, columns),
         target_share(data, learned),
     )
@@ -127,6 +127,11 @@ def item_inputs(data: TrainingData, columns: ItemColumns) -> dict[str, np.ndarra
         "image": data.content.image,
         "content_mask": data.content.mask,
     }
+
+
+def unknown_user(space: FeatureSpace) -> tuple[int, ...]:
+    """The side feature tokens of a stranger."""
+    return tuple(space.user_inputs(None, 0)["user_tokens"][0].tolist())
 
 
 def target_share(data: TrainingData, learned: np.ndarray) -> Floats:

@@ -230,9 +230,17 @@ class TestDegradation:
 
         broken = Pipeline(replace(bundle, user_tower=NoTower()), ranker=Broken(BundleError("x")))
         ranked = broken.recommend(state(user=None), Query(limit=3, categories=("green",)))
-        assert ranked.failed == ("user_tower", "ranker")
+        assert ranked.failed == ("user_tower",)  # without similarities there is nothing to ask a ranker
         assert ranked.rows.tolist() == [1, 5, 9]
         assert ranked.sources == ["popular"] * 3
+
+
+def test_a_stranger_is_answered_in_retrieval_order(bundle: Bundle) -> None:
+    """The order head learned from histories, so nobody asks it about somebody who has none."""
+    ranked = Pipeline(bundle, ranker=Broken(BundleError("x"))).recommend(STRANGER, Query(limit=10))
+    assert ranked.failed == ()
+    retrieved = Pipeline(bundle).retrieve(STRANGER, Query(limit=10))
+    assert ranked.rows.tolist() == retrieved.rows[:10].tolist()
 
 
 def test_merging_without_sources_is_an_empty_pool(pipeline: Pipeline) -> None:

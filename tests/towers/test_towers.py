@@ -23,7 +23,9 @@ def items():
 @pytest.fixture(scope="module")
 def users():
     keras.utils.set_random_seed(2)
-    tower = UserTower(UserSizes(ids=4, tokens=5, types=2, history=HISTORY), SIZE, 2, 2, 0.5, 0.5)
+    tower = UserTower(
+        UserSizes(ids=4, tokens=5, types=2, history=HISTORY, unknown=(1, 2)), SIZE, 2, 2, 0.5, 0.5
+    )
     tower(person(0))
     for weight in tower.trainable_variables:  # zeros and tiny numbers would hide mistakes
         weight.assign(tf.random.stateless_normal(weight.shape, (len(weight.name), 3), stddev=0.5))
@@ -126,6 +128,21 @@ def test_somebody_without_a_history_is_their_side_features(users):
     assert np.abs(other - served).max() > 1e-4
 
 
+def test_strangers_are_part_of_training(users):
+    """With dropout 0.5 on ids a quarter of the training rows has neither id nor side features."""
+    many = {name: tf.repeat(array, 2000, axis=0) for name, array in person(0).items()}
+    users.dropout.rate, kept = 0.0, users.dropout.rate
+    try:
+        rows = users.sequence(many, training=True)[0][:, 0].numpy()
+    finally:
+        users.dropout.rate = kept
+    stranger = person(0, user_row=np.zeros(1, np.int32), user_tokens=np.array([[1, 2]], np.int32))
+    nameless = person(0, user_row=np.zeros(1, np.int32))
+    for asked, share in ((stranger, 0.25), (nameless, 0.25), (person(0), 0.5)):
+        one = users.sequence(asked, training=False)[0][0, 0].numpy()
+        assert np.isclose(rows, one, atol=1e-5).all(1).mean() == pytest.approx(share, abs=0.05)
+
+
 def test_the_latest_event_changes_the_vector(users):
     one = users.last(person(3)).numpy()
     two = {name: array.numpy() for name, array in person(3).items()}
@@ -135,7 +152,9 @@ def test_the_latest_event_changes_the_vector(users):
 
 def test_no_two_tables_start_alike():
     """Keras hands out the same numbers to tensors of one shape that share an initialiser."""
-    tower = UserTower(UserSizes(ids=4, tokens=4, types=3, history=HISTORY), SIZE, 2, 2, 0.0, 0.0)
+    tower = UserTower(
+        UserSizes(ids=4, tokens=4, types=3, history=HISTORY, unknown=(1, 2)), SIZE, 2, 2, 0.0, 0.0
+    )
     tower(person(0))
     starts = [weight.numpy() for weight in tower.trainable_variables if weight.numpy().std() > 0]
     assert len(starts) >= 4 + 2 * 4
