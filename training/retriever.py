@@ -13,6 +13,7 @@ import numpy as np
 
 from catalog.progress import Progress
 from catalog.records import Candidates, Floats, Ints
+from index.protocol import best
 from towers.features import FeatureSpace, ItemColumns
 from towers.item_tower import ItemSizes
 from towers.retrieval import RetrievalModel
@@ -56,17 +57,9 @@ class Retriever:
             scores = self.user_vectors(some, upto) @ self.vectors.T
             for row, user, end in zip(scores, some, upto, strict=True):
                 row[self.data.log.item_rows[self.split.begin[user] : end]] = -np.inf
-                found.append(best(row, count))
+                unseen = np.flatnonzero(np.isfinite(row))
+                found.append(best(unseen, row[unseen], count))
         return found
-
-
-def best(scores: Floats, count: int) -> Candidates:
-    """The best `count` of all items that have a finite score."""
-    count = min(count, len(scores))
-    top = np.argpartition(-scores, count - 1)[:count] if count < len(scores) else np.arange(len(scores))
-    top = top[np.isfinite(scores[top])]
-    top = top[np.argsort(-scores[top], kind="stable")]
-    return Candidates(top.astype(np.int64), scores[top].astype(np.float32))
 
 
 def fit_retriever(
