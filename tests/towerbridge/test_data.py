@@ -112,14 +112,16 @@ def test_import_counts_and_a_second_one_changes_nothing(towerbridge, shop):
     assert [each["unchanged"] for each in second["files"]] == [3, 2, 3]
     counts = {"items": 3, "users": 2, "interactions": 3, "quarantined": 0}
     assert first["counts"] == second["counts"] == counts
-    stats = json.loads(towerbridge("stats", str(shop), "--json").stdout)
+    stats = json.loads(towerbridge("stats", "--dataset", str(shop), "--json").stdout)
     vectors = {"items_with_text_vector": 0, "items_with_image_vector": 0}
     assert stats == {"dataset": "shop", **counts, **vectors}
 
 
 @needs_mongod
 @pytest.mark.mongo
-@pytest.mark.parametrize("words", [("embed",), ("stats", "shop"), ("train",), ("evaluate",), ("build",)])
+@pytest.mark.parametrize(
+    "words", [("embed",), ("stats", "--dataset", "shop"), ("train",), ("evaluate",), ("build",)]
+)
 def test_a_step_before_the_one_it_needs_says_which(towerbridge, words):
     run = towerbridge(*words)
     assert run.returncode == 2

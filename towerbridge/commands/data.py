@@ -11,6 +11,7 @@ import typer
 from towerbridge.options import (
     DataOption,
     DatasetArgument,
+    DatasetOption,
     EventsOption,
     ItemsOption,
     JsonOption,
@@ -67,7 +68,7 @@ def validate(
         raise typer.Exit(1)
 
 
-def stats(ctx: typer.Context, dataset: DatasetArgument = None, as_json: JsonOption = False) -> None:
+def stats(ctx: typer.Context, dataset: DatasetOption = None, as_json: JsonOption = False) -> None:
     """Count what the catalogue of a data set holds, and how much of it has vectors."""
     from towerbridge import stages
     from towerbridge.output import print_json, table

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from towerbridge.options import DatasetOption, JsonOption, settings
+
+if TYPE_CHECKING:
+    from bundle.manifest import Manifest
+
+SHOWN = ("ndcg@10", "hit_rate@10", "recall@500", "rmse")
+"""Figures that the list of models has room for."""
 
 
 def models(ctx: typer.Context, dataset: DatasetOption = None, as_json: JsonOption = False) -> None:
@@ -33,10 +39,10 @@ def models(ctx: typer.Context, dataset: DatasetOption = None, as_json: JsonOptio
     rows = []
     for each in found:
         counts = each.manifest.counts
-        figures = " ".join(_figures(each.manifest.metrics))
+        figures = "  ".join(_figures(each.manifest))
         name = each.name + (" *" if each.current else "")
         rows.append((name, counts.items, counts.users, counts.interactions, figures))
-    table(("version (* serves)", "items", "users", "interactions", "metrics"), rows, workspace.dataset)
+    table(("version (* serves)", "items", "users", "interactions", "on validation"), rows, workspace.dataset)
 
 
 def promote(
@@ -76,14 +82,11 @@ def _tell(dataset: str, version: str, as_json: bool) -> None:
         print(f"{version} serves {dataset} now")
 
 
-def _figures(metrics: object, limit: int = 4) -> list[str]:
-    """The first few numbers of a nested object of metrics, by their innermost names."""
-    if not isinstance(metrics, dict):
+def _figures(manifest: Manifest) -> list[str]:
+    """Validation figures of the order that a version ships, and of its ratings."""
+    validation = manifest.metrics.get("validation")
+    if not isinstance(validation, dict):
         return []
-    found: list[str] = []
-    for name, value in metrics.items():
-        if isinstance(value, int | float):
-            found.append(f"{name} {value:.4g}")
-        else:
-            found += _figures(value, limit)
-    return found[:limit]
+    shipped = validation.get(manifest.rank_by)
+    figures = {**(shipped if isinstance(shipped, dict) else {}), "rmse": validation.get("rmse")}
+    return [f"{name} {figures[name]:.4f}" for name in SHOWN if isinstance(figures.get(name), float)]
