@@ -128,8 +128,7 @@ class Pipeline:
         allowed = self._allowed(state.seen, query)
         wanted = max(self.config.candidates, query.offset + query.limit)
         pool = self._pool(viewer, allowed, wanted, failed)
-        # The order head has learned what to change from histories; of somebody without one it knows nothing.
-        ranked = self._ranked and not viewer.cold
+        ranked = self._ranks(viewer)
         scored = self._score(viewer, pool.found, failed, ratings=False) if ranked else None
         scores = pool.found.scores if scored is None else scored.scores
         order = best_first(scores)
@@ -172,7 +171,7 @@ class Pipeline:
         viewer = self._viewer(state, failed)
         found = Candidates(rows, self._similarity(viewer, rows))
         scored = self._score(viewer, found, failed, ratings=True)
-        scores = scored.scores if scored is not None and self._ranked and not viewer.cold else found.scores
+        scores = scored.scores if scored is not None and self._ranks(viewer) else found.scores
         ratings = None if scored is None else scored.ratings
         by_rating = by == "rating" and ratings is not None
         order = best_first(ratings if by_rating and ratings is not None else scores)
@@ -180,6 +179,10 @@ class Pipeline:
             rows[order], scores[order], ["request"] * len(rows),
             ratings=None if ratings is None else ratings[order], unknown=unknown, failed=tuple(failed),
         )  # fmt: skip
+
+    def _ranks(self, viewer: Viewer) -> bool:
+        """Whether the order head decides: it learned from histories, and of somebody without one it knows nothing."""
+        return self._ranked and not viewer.cold
 
     def _viewer(self, state: UserState, failed: list[str]) -> Viewer:
         row = self.bundle.users.row(state.user.user_id) + 1 if state.user else 0

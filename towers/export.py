@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bundle.probes import Probe
 from towers.frameworks import tf
+from towers.layers import tensors
 
 OPSET = 17
 Arrays = dict[str, NDArray[Any]]
@@ -39,7 +40,7 @@ def to_onnx(function: Function, examples: Mapping[str, NDArray[Any]]) -> bytes:
     traced = tf.function(
         lambda *inputs: function(dict(zip(names, inputs, strict=True))), input_signature=signature
     )
-    outputs = sorted(function({name: tf.constant(examples[name]) for name in names}))
+    outputs = sorted(function(tensors(examples)))
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numpy and protobuf deprecations inside the converter
@@ -82,5 +83,5 @@ def restore_means(model: Any) -> None:
 
 def probe(function: Function, inputs: Arrays) -> Probe:
     """What the function answers in TensorFlow."""
-    outputs = function({name: tf.constant(array) for name, array in inputs.items()})
+    outputs = function(tensors(inputs))
     return Probe(inputs, {name: np.asarray(output) for name, output in outputs.items()})

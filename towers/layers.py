@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
 from towers.frameworks import keras, tf
+
+
+def tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, tf.Tensor]:
+    """Named arrays as TensorFlow takes them."""
+    return {name: tf.constant(array) for name, array in arrays.items()}
 
 
 def normal(spread: float) -> keras.initializers.Initializer:

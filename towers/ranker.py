@@ -52,7 +52,6 @@ class OrderModel(tfrs.Model):
         super().__init__()
         self.head = head
         self._loss = ListSoftmax()
-        self._scores = tf.function(self.score_lists, reduce_retracing=True)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Loss of a batch, see `training.lists.Lists.batch`."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from catalog.records import Floats
 from towers.frameworks import tf, tfrs
 from towers.item_tower import ItemSizes, ItemTower
+from towers.layers import tensors
 from towers.loss import InBatchSoftmax
 from towers.user_tower import UserSizes, UserTower
 
@@ -67,7 +68,7 @@ class RetrievalModel(tfrs.Model):
             config.user_id_dropout,
             config.dropout,
         )
-        self._catalogue = {name: tf.constant(array) for name, array in catalogue.items()}
+        self._catalogue = tensors(catalogue)
         self._probability = tf.constant(probability, tf.float32)
         self._loss = InBatchSoftmax(config.temperature)
         self._vectors = tf.function(self.item_tower, reduce_retracing=True)
@@ -113,5 +114,5 @@ class RetrievalModel(tfrs.Model):
 
     def user_vectors(self, inputs: Arrays) -> Floats:
         """Served vectors `[batch, embedding_size]` from the inputs of `user_tower.onnx`."""
-        vectors: Floats = self._last({name: tf.constant(array) for name, array in inputs.items()}).numpy()
+        vectors: Floats = self._last(tensors(inputs)).numpy()
         return vectors

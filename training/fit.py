@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from catalog.progress import Progress
 from towers.frameworks import keras, tf, tfrs
+from towers.layers import tensors
 from training.windows import Batch
 
 
@@ -68,7 +69,7 @@ def fit(
         progress.start(f"{label}, epoch {epoch} of at most {epochs}", steps)
         losses = []
         for batch in batches():
-            losses.append(step({name: tf.constant(array) for name, array in batch.items()})["loss"])
+            losses.append(step(tensors(batch))["loss"])
             progress.advance(1)
         entry = {"epoch": float(epoch), "loss": float(tf.reduce_mean(losses)) if losses else 0.0}
         curve.append(entry)

@@ -13,7 +13,7 @@ import numpy as np
 from catalog.progress import Progress
 from catalog.records import Candidates, Floats, Ints
 from training.config import TrainConfig
-from training.retriever import Retriever
+from training.retriever import CHUNK, Retriever
 from training.windows import Batch
 
 TOP = 64
@@ -62,8 +62,8 @@ def training_lists(
     users, rows, cross, correction = [], [], [], []
     size = min(config.list_size, len(data.items))
     progress.start("lists for the ranker", len(events))
-    for at in range(0, len(events), 512):
-        some = events[at : at + 512]
+    for at in range(0, len(events), CHUNK):
+        some = events[at : at + CHUNK]
         owners = data.log.user_rows[some]
         for event, user, found in zip(
             some, owners, early.candidates(owners, some, config.candidates), strict=True

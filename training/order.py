@@ -10,7 +10,7 @@ import numpy as np
 from catalog.progress import Progress
 from catalog.records import Ints
 from towers.features import CROSS
-from towers.frameworks import tf
+from towers.layers import tensors
 from towers.order import OrderHead
 from towers.ranker import OrderModel
 from towers.rating import RankerSizes
@@ -81,7 +81,7 @@ def ranks(model: OrderModel, retriever: Retriever, pools: Lists) -> Ints:
     found = np.full(len(pools.users), MISSED, np.int64)
     for at in range(0, len(found), CHUNK):
         some = np.arange(at, min(at + CHUNK, len(found)))
-        batch = {name: tf.constant(array) for name, array in pools.batch(retriever, some).items()}
+        batch = tensors(pools.batch(retriever, some))
         scores = np.where(pools.rows[some] >= 0, model.score_lists(batch).numpy(), -np.inf)
         inside = np.flatnonzero(pools.chosen[some] >= 0)
         own = scores[inside, pools.chosen[some][inside]]

@@ -13,7 +13,8 @@ import numpy as np
 
 from catalog.progress import Progress
 from catalog.records import Ints
-from towers.frameworks import keras, tf
+from towers.frameworks import keras
+from towers.layers import tensors
 from towers.ranker import RatingModel
 from towers.rating import RatingHead
 from training.config import TrainConfig
@@ -68,7 +69,7 @@ def fit_rating(retriever: Retriever, config: TrainConfig, progress: Progress) ->
 
     def validate() -> float:
         predicted = [
-            model.predict_values(_tensors(columns.batch(held[at : at + 2048]))).numpy()
+            model.predict_values(tensors(columns.batch(held[at : at + 2048]))).numpy()
             for at in range(0, len(held), 2048)
         ]
         return -rmse(log.values[held], np.concatenate(predicted))
@@ -111,7 +112,3 @@ class RatedColumns:
             "item_numeric": columns.numeric[item],
             "value": log.values[events],
         }
-
-
-def _tensors(batch: Batch) -> dict[str, tf.Tensor]:
-    return {name: tf.constant(array) for name, array in batch.items()}

@@ -6,7 +6,6 @@ of them, to be shipped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +54,8 @@ class Retriever:
         for at in range(0, len(users), CHUNK):
             some, upto = users[at : at + CHUNK], ends[at : at + CHUNK]
             scores = self.user_vectors(some, upto) @ self.vectors.T
-            for row, user, end in zip(scores, some, upto, strict=True):
-                row[self.data.log.item_rows[self.split.begin[user] : end]] = -np.inf
+            hide_seen(self.data, self.split, scores, some, upto)
+            for row in scores:
                 unseen = np.flatnonzero(np.isfinite(row))
                 found.append(best(unseen, row[unseen], count))
         return found
@@ -153,13 +152,16 @@ def user_vectors(
     return model.user_vectors({**inputs, **history_batch(space, data, vectors, ranges)})
 
 
-def target_ranks(
-    data: TrainingData, split: Split, scores: Floats, users: Sequence[int] | Ints, ends: Ints
-) -> Ints:
+def hide_seen(data: TrainingData, split: Split, scores: Floats, users: Ints, ends: Ints) -> None:
+    """Set the scores `[n, items]` of what each user had seen before the events at `ends` to -inf, in place."""
+    for row, user, end in zip(scores, users, ends, strict=True):
+        row[data.log.item_rows[split.begin[user] : end]] = -np.inf
+
+
+def target_ranks(data: TrainingData, split: Split, scores: Floats, users: Ints, ends: Ints) -> Ints:
     """Ranks `[n]` of the items of the events at `ends` among all that each user has not seen before."""
     targets = data.log.item_rows[ends]
     own = scores[np.arange(len(scores)), targets]
-    for row, user, end in zip(scores, users, ends, strict=True):
-        row[data.log.item_rows[split.begin[user] : end]] = -np.inf
+    hide_seen(data, split, scores, users, ends)
     ranks: Ints = (scores > own[:, None]).sum(1)
     return ranks

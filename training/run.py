@@ -32,7 +32,7 @@ GRAPHS = ("user_tower", "item_tower", "ranker")
 class RunSummary(BaseModel):
     """What the manifest of the bundle will say about the training."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset_schema: DatasetSchema
     dims: Dims
