@@ -70,7 +70,7 @@ def feature_reader(name: str, cell: FeatureCell, positions: Mapping[str, int]) -
     if cell.flags:
         return _flags_reader(cell.flags, positions)
     read, column = reader(cell, positions), ", ".join(cell.columns)
-    prefix, step, split, remove = cell.prefix, cell.step, cell.split, cell.remove
+    prefix, step, split, remove, names = cell.prefix, cell.step, cell.split, cell.remove, cell.names
 
     def numeric(row: list[str]) -> FeatureValue:
         text = read(row)
@@ -86,7 +86,8 @@ def feature_reader(name: str, cell: FeatureCell, positions: Mapping[str, int]) -
             return None
         if step is not None:
             return f"{math.floor(number(text, column, remove) / step) * step:g}"
-        return text[:prefix] if prefix is not None else text
+        text = text[:prefix] if prefix is not None else text
+        return names.get(text, text)
 
     return {"numeric": numeric, "multi": multi, "categorical": categorical}[cell.kind]
 

@@ -14,7 +14,7 @@ from catalog.events import event_rows, used_by_events
 from catalog.records import BadRow, FeatureValue, Item, ItemId, User, UserId
 from catalog.schema import DatasetSchema
 from catalog.source import Declaration, FeatureCell, Items, Join, Table, UserJoin, Users
-from catalog.tables import RawRow, TableFile
+from catalog.tables import RawRow, TableFile, present
 
 NO_PATH_PREFIXES = ("http://", "https://", "data:")
 
@@ -63,8 +63,8 @@ class FileDataset:
                     file.positions(_used(file.table))
                     file.count()
         for events in declared.events:
-            for name in (events.file, *(fold.file for fold in events.folds)):
-                file = self._file(events.model_copy(update={"file": name}))
+            for files in (events.file, *(fold.file for fold in events.folds)):
+                file = self._file(events.model_copy(update={"file": files}))
                 file.positions(used_by_events(events))
                 file.count()
 
@@ -87,7 +87,8 @@ class FileDataset:
 
     def _file(self, table: Table) -> TableFile:
         folder = self.location.folder if table.folder is None else self.location.beside / table.folder
-        return TableFile(folder / table.file, table, table.file)
+        name = present(folder, table.file) or table.file[0]
+        return TableFile(folder / name, table, name)
 
     def _joins(self, entity: Items | Users) -> list[Join | UserJoin]:
         """The joins whose files are there; one that is not optional must be."""

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from catalog.errors import DataError
 from catalog.files import Location
 from catalog.source import Declaration, Download
+from catalog.tables import present
 
 DATA_VARIABLE = "TOWERBRIDGE_DATA"
 LARGEST_DOWNLOAD = 1 << 30
@@ -67,33 +68,34 @@ def locate(
     return Location((home / "data" / name).resolve(), (home / "data").resolve())
 
 
-def required_files(declaration: Declaration) -> list[str]:
-    """Paths below the data set's own folder that it cannot do without."""
+def required_files(declaration: Declaration) -> list[tuple[str, ...]]:
+    """Files below the data set's own folder that it cannot do without, each with what may stand in for it."""
     tables = [table for table in (declaration.items, declaration.users) if table is not None]
     files = [table.file for table in (*tables, *declaration.events) if table.folder is None]
     return files + [fold.file for events in declaration.events for fold in events.folds]
 
 
-def _within(folder: Path, name: str, files: Sequence[str]) -> Location | None:
+def _within(folder: Path, name: str, files: Sequence[tuple[str, ...]]) -> Location | None:
     """The data set below a folder of data sets, or the folder itself where it is the data set's own."""
     for own in (folder / name, folder):
-        if all((own / file).is_file() for file in files):
+        if all(present(own, file) for file in files):
             own = own.resolve()
             return Location(own, own.parent)
     return None
 
 
-def _named(folder: Path, name: str, files: Sequence[str]) -> Location:
+def _named(folder: Path, name: str, files: Sequence[tuple[str, ...]]) -> Location:
     found = _within(folder, name, files)
     if found is not None:
         return found
     if not folder.is_dir():
         raise DataError(f"--data names {folder}, which is not a folder; name the one that holds {name}/")
     own = folder / name if (folder / name).is_dir() else folder
-    absent = [file for file in files if not (own / file).is_file()]
+    wanted = {" or ".join(file): present(own, file) for file in files}
+    absent = [file for file, found in wanted.items() if not found]
     if own == folder and len(absent) == len(files):
-        raise DataError(f"--data names {folder}, but neither {name}/ nor {files[0]} is in it")
-    raise DataError(f"{own} should hold {', '.join(files)}, but {', '.join(absent)} is not there")
+        raise DataError(f"--data names {folder}, but neither {name}/ nor {absent[0]} is in it")
+    raise DataError(f"{own} should hold {', '.join(wanted)}, but {', '.join(absent)} is not there")
 
 
 def fetch(download: Download, target: Path, url: str | None = None) -> None:

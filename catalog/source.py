@@ -91,6 +91,14 @@ def _inside(path: str) -> str:
 InnerPath = Annotated[str, AfterValidator(_inside)]
 
 
+def _one_or_more(given: Any) -> Any:
+    return (given,) if isinstance(given, str) else given
+
+
+Files = Annotated[tuple[InnerPath, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+"""One path, or several of which the first that is there is read. Any of them may be there gzipped as well."""
+
+
 def _names_of_flags(given: Any) -> Any:
     return {name: name for name in given} if isinstance(given, list | tuple) else given
 
@@ -110,6 +118,7 @@ class FeatureCell(Cell):
         default=None, gt=0, description="categorical: a number, rounded down to a multiple"
     )
     remove: str = Field(default="", description="numeric: characters to drop first, such as ₹ and ,")
+    names: dict[str, str] = Field(default={}, description="categorical: what codes of the file stand for")
 
     @model_validator(mode="after")
     def _parts_fit_the_kind(self) -> FeatureCell:
@@ -121,6 +130,7 @@ class FeatureCell(Cell):
             "prefix": self.prefix is not None and self.kind != "categorical",
             "step": self.step is not None and self.kind != "categorical",
             "remove": self.remove and self.kind == "multi",
+            "names": self.names and self.kind != "categorical",
         }
         for name, is_wrong in wrong.items():
             if is_wrong:
@@ -133,9 +143,9 @@ class FeatureCell(Cell):
 
 
 class Table(_Declared):
-    """One delimited text file; gzip is seen by the name's end."""
+    """One delimited text file, plain or gzipped."""
 
-    file: InnerPath
+    file: Files
     folder: str | None = Field(
         default=None, pattern=r"^[\w.-]+$", description="another folder beside the data set's own"
     )
@@ -197,7 +207,7 @@ class Users(Table):
 class Fold(_Declared):
     """An official test fold: a file of the same layout as the events that it picks out."""
 
-    file: InnerPath
+    file: Files
     fold: int = Field(ge=1, le=1000)
 
 
@@ -256,7 +266,7 @@ class Declaration(_Declared):
             named = {part.type} if part.type else set(part.type_names.values())
             for name in sorted(named - set(self.types)):
                 raise ValueError(
-                    f"events of {part.file} are of type {name!r}, which [types] does not declare"
+                    f"events of {part.file[0]} are of type {name!r}, which [types] does not declare"
                 )
         for entity in ("items", "users"):
             if getattr(self, entity) is None and entity not in self.implied:

@@ -10,7 +10,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,6 +23,15 @@ UNDECODABLE = re.compile("[\udc80-\udcff]")
 LARGEST_CELL = 1 << 20
 SHOWN = 200
 """Characters of a bad row that are kept."""
+
+
+def present(folder: Path, names: Sequence[str]) -> str | None:
+    """The first of the names that is in the folder, as it is, gzipped or gunzipped; None where none is."""
+    for name in names:
+        for variant in (name, f"{name}.gz", name.removesuffix(".gz")):
+            if (folder / variant).is_file():
+                return variant
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def test_a_bad_row_says_where_and_why(
 def test_a_picture_may_not_leave_its_folder(shop: FileDataset, tmp_path: Path, path: str) -> None:
     picture = tmp_path / "shop-pictures/pictures.csv.gz"
     picture.unlink()
-    plain = shop.declaration.items.joins[0].model_copy(update={"file": "pictures.csv"})
+    plain = shop.declaration.items.joins[0].model_copy(update={"file": ("pictures.csv",)})
     items = shop.declaration.items.model_copy(update={"joins": (plain,)})
     (tmp_path / "shop-pictures/pictures.csv").write_text(f"sku,file,caption\nA1,{path},\n")
     changed = FileDataset(shop.declaration.model_copy(update={"items": items}), shop.location)

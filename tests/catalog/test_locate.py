@@ -1,5 +1,6 @@
 """Finding a data set, and fetching it from a server on loopback that misbehaves in every known way."""
 
+import gzip
 import hashlib
 import io
 import threading
@@ -127,8 +128,20 @@ class TestLooking:
 
     def test_joins_are_not_required(self) -> None:
         assert required_files(declared()) == [
-            "goods.csv", "people.dat", "stars.tsv", "clicks.csv", "stars.test",
+            ("goods.csv",), ("people.dat",), ("stars.tsv",), ("clicks.csv",), ("stars.test",),
         ]  # fmt: skip
+
+    def test_a_file_may_have_stand_ins_and_be_gzipped(self, tmp_path: Path) -> None:
+        write_shop(tmp_path)
+        stars = tmp_path / "shop/stars.tsv"
+        (tmp_path / "shop/some-stars.tsv.gz").write_bytes(gzip.compress(stars.read_bytes()))
+        stars.unlink()
+        text = DECLARATION.replace('file = "stars.tsv"', 'file = ["stars.tsv", "some-stars.tsv"]')
+        found = locate(parse(text, "x"), data=tmp_path, home=tmp_path, environment={})
+        part = FileDataset(parse(text, "x"), found).parts()[2]
+        assert (part.name, part.total) == ("some-stars.tsv.gz", 3)
+        with pytest.raises(DataError, match=r"but stars\.tsv is not there"):
+            locate(declared(), data=tmp_path, home=tmp_path, environment={})
 
 
 class TestFetching:
