@@ -26,7 +26,7 @@ from training.build import build
 from training.config import TrainConfig
 from training.dataset import TrainingData
 from training.metrics import rank_of, rmse, summary
-from training.split import Split, next_item
+from training.split import Split, everything, next_item
 from training.train import train
 
 Protocol = Literal["next_item", "rating"]
@@ -116,7 +116,7 @@ def evaluate_rating(
     for fold in folds:
         with tempfile.TemporaryDirectory(prefix="towerbridge-fold-") as folder:
             base = data.with_log(data.log.take(assigned != fold))
-            run = train(base, config, Path(folder) / "run", progress, holdout=False)
+            run = train(base, config, Path(folder) / "run", progress, split=everything(base))
             bundle = Bundle.open(build(run, Path(folder)))
             errors[f"u{fold}"] = fold_rmse(bundle, base, data.log.take(assigned == fold), progress)
     return {"folds": errors, "mean": float(np.mean(list(errors.values())))}

@@ -23,7 +23,7 @@ from training.order import fit_order
 from training.rating import fit_rating
 from training.retriever import fit_retriever
 from training.run import Run
-from training.split import everything, next_item
+from training.split import Split, next_item
 
 
 def train(
@@ -32,7 +32,7 @@ def train(
     folder: Path,
     progress: Progress = SILENT,
     *,
-    holdout: bool = True,
+    split: Split | None = None,
 ) -> Run:
     """Fit all models and leave a run in `folder`.
 
@@ -41,15 +41,14 @@ def train(
         config: how.
         folder: where the run goes.
         progress: told of every epoch.
-        holdout: learn from the training part of the next-item split; False: from all events, validating
-            on each user's last one although it is learned from too, for protocols that hold out others.
+        split: what to learn from and what to validate on; that of the next-item protocol where none is given.
 
     Raises:
         NotReadyError: too few interactions to learn anything.
         ConfigError: the device asked for is not there.
     """
     use_device(config.device)
-    split = next_item(data) if holdout else everything(data)
+    split = split or next_item(data)
     if not (split.validation >= 0).any():
         raise NotReadyError(
             f"expected users with at least three items to learn from in {data.schema.name}, found none among "
