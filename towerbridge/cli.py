@@ -21,6 +21,7 @@ from catalog.errors import RecommenderError
 from towerbridge import __version__, quiet
 from towerbridge.commands import data, learn, models, serving, setup
 from towerbridge.commands.demo import demo
+from towerbridge.commands.evaluate import evaluate
 from towerbridge.options import Globals
 
 BUG_EXIT = 1
@@ -72,7 +73,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Everything at once": {"demo": demo},
     "The chain, step by step": {
         "import": data.import_, "validate": data.validate, "embed": learn.embed, "train": learn.train,
-        "build": learn.build, "evaluate": learn.evaluate, "serve": serving.serve,
+        "build": learn.build, "evaluate": evaluate, "serve": serving.serve,
         "recommend": serving.recommend,
     },
     "Models": {"models": models.models, "promote": models.promote, "rollback": models.rollback},
