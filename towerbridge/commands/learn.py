@@ -17,7 +17,6 @@ from towerbridge.options import (
     settings,
 )
 
-
 RunOption = Annotated[
     Path | None, typer.Option("--run", metavar="DIR", help="folder of a training run; else the latest")
 ]
