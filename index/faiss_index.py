@@ -78,6 +78,22 @@ class FaissIndex:
             )
         return cls(index, vectors)
 
+    @property
+    def vectors(self) -> Floats:
+        """[n, D] what it holds."""
+        return self._vectors
+
+    def extended(self, vectors: Floats) -> Self:
+        """The same with more vectors `[any, D]` after its own, on one thread; this one stays as it is."""
+        vectors = check_vectors(vectors)
+        together = np.concatenate((self._vectors, vectors))
+        if self.kind == "flat":
+            return type(self).build(together, threads=1)
+        index = faiss.clone_index(self._index)
+        faiss.omp_set_num_threads(1)
+        index.add(vectors)
+        return type(self)(index, together)
+
     def save(self, path: Path) -> None:
         """Write the index to a file."""
         faiss.write_index(self._index, str(path))

@@ -1,4 +1,4 @@
-"""One contract for every index: exact oracle, FAISS flat, FAISS HNSW."""
+"""One contract for every index: exact oracle, FAISS flat, FAISS HNSW, and the one that takes writes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,31 @@ from catalog.records import Floats
 from index import faiss_index
 from index.exact import ExactIndex
 from index.faiss_index import FaissIndex, measured_recall
+from index.live import LiveIndex
 from index.protocol import VectorIndex
 
 Build = Callable[[Floats], VectorIndex]
+
+
+def written(vectors: Floats) -> LiveIndex:
+    """The first half built, the rest put; of it one part merged, and one row put before with another vector."""
+    check = FaissIndex.build(vectors)  # refuses what it should
+    half, most = len(vectors) // 2, len(vectors) * 3 // 4
+    index = LiveIndex(FaissIndex.build(check.vectors[:half], "flat"))
+    if most < len(vectors):
+        index.put(np.array([most]), -7 * np.ones((1, vectors.shape[1]), np.float32))
+    index.put(np.arange(half, most), check.vectors[half:most])
+    index.merge()
+    index.put(np.arange(most, len(vectors)), check.vectors[most:])
+    return index
+
+
 BUILDS: dict[str, Build] = {
     "exact": ExactIndex,
     "faiss-flat": lambda vectors: FaissIndex.build(vectors, "flat"),
     "faiss-hnsw": lambda vectors: FaissIndex.build(vectors, "hnsw"),
+    "live": lambda vectors: LiveIndex(FaissIndex.build(vectors)),
+    "live-written": written,
 }
 
 # Inner products with (1, 0) are 3, 1, 2, 2, -1; with (0, 1): 0, 5, 1, 1, 0.
