@@ -27,6 +27,18 @@ Int32s = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What the encoders made of the items: unit vectors, zeros where the mask says that there is nothing."""
+
+    text: Floats
+    """[n, Dt]"""
+    image: Floats
+    """[n, Di]"""
+    mask: NDArray[np.bool_]
+    """[n, 2]: has a text, has a picture."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """One model version, open: n items, vectors of D numbers. Arrays are read-only maps of the files."""
 
@@ -53,6 +65,8 @@ class Bundle:
     item_item_weights: Floats
     categories: Mapping[str, Ints]
     """Rows per category value, rising."""
+    content: Content | None
+    """None in bundles that were written without."""
 
     @classmethod
     def open(cls, path: Path, *, verify: bool = True, threads: int = 1) -> Bundle:
@@ -89,6 +103,7 @@ class Bundle:
             item_item_rows=load_array(path / "neighbours/item_item.rows.npy", np.int32, (n, None)),
             item_item_weights=load_array(path / "neighbours/item_item.weights.npy", np.float32, (n, None)),
             categories=_categories(path / "items/categories.json", n),
+            content=_content(path / "content", manifest),
         )  # fmt: skip
         bundle._check_arrays()
         bundle._check_graphs()
@@ -223,6 +238,17 @@ def _ids(folder: Path, count: int | None) -> IdMap:
             f"found {len(set(names))} different among {len(names)}; build the bundle again"
         )
     return IdMap.of(names)
+
+
+def _content(folder: Path, manifest: Manifest) -> Content | None:
+    if not folder.is_dir():
+        return None
+    n, dims = manifest.counts.items, manifest.dims
+    return Content(
+        load_array(folder / "text.npy", np.float32, (n, dims.text)),
+        load_array(folder / "image.npy", np.float32, (n, dims.image)),
+        load_array(folder / "mask.npy", np.bool_, (n, 2)),
+    )
 
 
 def _categories(path: Path, n: int) -> dict[str, Ints]:

@@ -139,6 +139,17 @@ class BundleWriter:
         """Add the item vectors `[n, D]`, rows as in `items`."""
         self._array("vectors.npy", vectors, np.float32, 2)
 
+    def content(self, text: Floats, image: Floats, mask: np.ndarray[Any, Any]) -> None:
+        """Add the content vectors that the item tower reads, for search by content; a bundle may go without.
+
+        Args:
+            text: `[n, Dt]`, unit length, zeros where there is no text; image: `[n, Di]`, likewise.
+            mask: `[n, 2]` whether there is a text, a picture.
+        """
+        self._array("content/text.npy", text, np.float32, 2)
+        self._array("content/image.npy", image, np.float32, 2)
+        self._array("content/mask.npy", mask, np.bool_, 2)
+
     def neighbours(self, popular: Ints, item_item_rows: Ints, item_item_weights: Floats) -> None:
         """Add candidate sources: popular rows best first, co-visited rows and weights `[n, M]`, -1 padded."""
         np.save(self.path("neighbours/popular.npy"), np.asarray(popular, np.int32), allow_pickle=False)

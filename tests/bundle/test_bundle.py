@@ -26,6 +26,7 @@ from bundle.versions import versions
 from bundle.writer import BundleWriter, metadata, new_version
 from catalog.errors import BundleError
 from catalog.records import Item, ItemId
+from tests.bundle import senses
 from tests.bundle.make import COLD, HIDDEN, HOSTILE, VERSION, N, make_bundle, vectors
 
 GOLDEN = Path(__file__).parents[1] / "bundles" / "format-1"
@@ -44,7 +45,7 @@ def copy(sealed: Path, tmp_path: Path) -> Path:
 def resign(folder: Path, change: Callable[[dict[str, Any]], None] | None = None) -> None:
     """Make the manifest fit the files again, as an attacker or a careless script would."""
     document = json.loads((folder / "manifest.json").read_text())
-    for name in document["files"]:
+    for name in [name for name in document["files"] if (folder / name).exists()]:
         data = (folder / name).read_bytes()
         document["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     if change:
@@ -332,6 +333,24 @@ def test_columns_of_bytes(tmp_path: Path) -> None:
     assert [column[i] for i in range(len(column))] == [b"one", b"", "zwei 🎬".encode()]
     write_bytes_column(tmp_path, "none", [])
     assert len(BytesColumn.open(tmp_path, "none")) == 0
+
+
+def test_content_vectors_are_optional_but_whole(tmp_path: Path, sealed: Path) -> None:
+    assert Bundle.open(sealed).content is None
+    path = senses.make_sensing_bundle(tmp_path)
+    found = Bundle.open(path).content
+    assert found is not None
+    for written, read in zip(senses.content(), (found.text, found.image, found.mask), strict=True):
+        np.testing.assert_array_equal(written, read)
+    assert np.argwhere(~found.mask).tolist() == [[senses.SILENT, 0], [senses.BLIND, 1]]
+    np.save(path / "content/text.npy", found.text[:, 1:])
+    resign(path)
+    with pytest.raises(BundleError, match=r"expected float32 \[48, 96\] in .*text\.npy"):
+        Bundle.open(path)
+    (path / "content/text.npy").unlink()
+    resign(path, lambda m: m["files"].pop("content/text.npy"))
+    with pytest.raises(BundleError, match=r"expected a plain array in .*text\.npy"):
+        Bundle.open(path)
 
 
 def test_the_golden_bundle_of_format_1_still_opens() -> None:
