@@ -62,7 +62,7 @@ def _mapped(array: NDArray[Any], capacity: int) -> NDArray[Any]:
     path, offset = source
     size = offset + int(np.prod(shape)) * array.itemsize
     address = _map(None, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE, -1)
-    memory = (ctypes.c_char * size).from_address(address)
+    memory: Any = (ctypes.c_char * size).from_address(address)
     weakref.finalize(memory, _libc().munmap, ctypes.c_void_p(address), ctypes.c_size_t(size))
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -70,7 +70,8 @@ def _mapped(array: NDArray[Any], capacity: int) -> NDArray[Any]:
         _map(address, offset + array.nbytes, mmap.MAP_PRIVATE | _MAP_FIXED, file)
     finally:
         os.close(file)
-    return np.frombuffer(memory, array.dtype, offset=offset, count=int(np.prod(shape))).reshape(shape)
+    room: NDArray[Any] = np.frombuffer(memory, array.dtype, int(np.prod(shape)), offset).reshape(shape)
+    return room
 
 
 def _file_of(array: NDArray[Any]) -> tuple[str, int] | None:
