@@ -56,11 +56,12 @@ def _mapped(array: NDArray[Any], capacity: int) -> NDArray[Any]:
     shape = (capacity, *array.shape[1:])
     source = _file_of(array)
     if source is None or sys.platform != "linux":
-        room = np.zeros(shape, array.dtype)
-        room[: len(array)] = array
-        return room
+        copied = np.zeros(shape, array.dtype)
+        copied[: len(array)] = array
+        return copied
     path, offset = source
-    size = offset + int(np.prod(shape)) * array.itemsize
+    count = int(np.prod(shape))
+    size = offset + count * array.itemsize
     address = _map(None, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE, -1)
     memory: Any = (ctypes.c_char * size).from_address(address)
     weakref.finalize(memory, _libc().munmap, ctypes.c_void_p(address), ctypes.c_size_t(size))
@@ -70,8 +71,8 @@ def _mapped(array: NDArray[Any], capacity: int) -> NDArray[Any]:
         _map(address, offset + array.nbytes, mmap.MAP_PRIVATE | _MAP_FIXED, file)
     finally:
         os.close(file)
-    room: NDArray[Any] = np.frombuffer(memory, array.dtype, int(np.prod(shape)), offset).reshape(shape)
-    return room
+    mapped: NDArray[Any] = np.frombuffer(memory, array.dtype, count, offset).reshape(shape)
+    return mapped
 
 
 def _file_of(array: NDArray[Any]) -> tuple[str, int] | None:

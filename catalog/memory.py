@@ -5,7 +5,9 @@ Records pass through the same documents as on MongoDB, so the same ids and featu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +16,10 @@ from catalog import documents
 from catalog.documents import Document
 from catalog.records import BadRow, IdMap, Interaction, InteractionLog, Item, User
 from catalog.schema import DatasetSchema
-from catalog.store import Counts, EventColumns, Written
+from catalog.store import Counts, EventColumns, StoredItem, Written
+
+LOOK_SECONDS = 0.005
+"""Between two looks for changed items."""
 
 
 @dataclass(slots=True)
@@ -22,10 +27,13 @@ class _Tables:
     """Documents by identity."""
 
     schema: DatasetSchema | None = None
+    edition: str | None = None
     items: dict[str, Document] = field(default_factory=dict)
     users: dict[str, Document] = field(default_factory=dict)
     events: dict[object, Document] = field(default_factory=dict)
     bad: dict[object, Document] = field(default_factory=dict)
+    updated: dict[str, float] = field(default_factory=dict)
+    """When each item was written, those written last at the end."""
 
 
 def _by_id(table: Mapping[str, Document]) -> list[Document]:
@@ -70,9 +78,27 @@ class MemoryStore:
         """The schema saved at import, or None where nothing was imported."""
         return self.tables.schema
 
+    def begin(self, edition: str) -> str:
+        """Remember which edition of a data set is being imported, unless one is; the remembered one is returned."""
+        if self.tables.edition is None:
+            self.tables.edition = edition
+        return self.tables.edition
+
+    def clear(self) -> None:
+        """Forget everything."""
+        tables = self.tables
+        tables.schema = tables.edition = None
+        for table in (tables.items, tables.users, tables.events, tables.bad):
+            table.clear()
+
     def put_items(self, items: Sequence[Item]) -> Written:
         """Insert or replace by id; where an id is repeated, the last one counts."""
-        return _put(self.tables.items, [documents.item_to_document(item) for item in items])
+        rows = [documents.item_to_document(item) for item in items]
+        for row in rows:
+            if self.tables.items.get(row["_id"]) != row:
+                self.tables.updated.pop(row["_id"], None)
+                self.tables.updated[row["_id"]] = time.time()
+        return _put(self.tables.items, rows)
 
     def put_users(self, users: Sequence[User]) -> Written:
         """Insert or replace by id; where an id is repeated, the last one counts."""
@@ -166,3 +192,48 @@ class MemoryLiveStore:
 
     async def ping(self) -> None:
         """Always answers."""
+
+    async def item(self, item_id: str) -> StoredItem | None:
+        """The item's record, a deleted one too; None for one that never was."""
+        return self._stored(item_id) if item_id in self.tables.items else None
+
+    async def put_item(
+        self, item: Item, *, deleted: bool = False, over: float | None = None
+    ) -> StoredItem | None:
+        """Insert or replace an item; see `RecordStore.put_item`."""
+        row = documents.item_to_document(item) | ({"deleted": True} if deleted else {})
+        if over is not None and self.tables.updated.get(item.item_id) != over:
+            return None
+        self.tables.items[item.item_id] = row
+        self.tables.updated.pop(item.item_id, None)
+        self.tables.updated[item.item_id] = time.time()
+        return self._stored(item.item_id)
+
+    async def watch_items(self, since: float) -> AsyncIterator[list[StoredItem]]:
+        """Items that change; see `RecordStore.watch_items`."""
+        told: dict[str, float] = {}
+        while True:
+            now = dict(self.tables.updated)
+            changed = [name for name, at in now.items() if at >= since and told.get(name) != at]
+            told = now
+            if changed:
+                yield [self._stored(name) for name in changed]
+            yield []
+            while self.tables.updated == told:
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def put_user(self, user: User) -> bool:
+        """Insert or replace a user; True where there was none."""
+        return _put(self.tables.users, [documents.user_to_document(user)]).inserted == 1
+
+    async def forget_user(self, user_id: str) -> tuple[bool, int]:
+        """Remove a user and all their events."""
+        events = [key for key, row in self.tables.events.items() if row["u"] == user_id]
+        for key in events:
+            del self.tables.events[key]
+        return self.tables.users.pop(user_id, None) is not None, len(events)
+
+    def _stored(self, item_id: str) -> StoredItem:
+        row = self.tables.items[item_id]
+        item = documents.document_to_item(row)
+        return StoredItem(item, self.tables.updated[item_id], "deleted" in row)

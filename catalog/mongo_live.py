@@ -24,6 +24,7 @@ from catalog.mongo import (
     duplicates_only,
     store_errors,
 )
+from catalog.mongo_records import MongoRecords
 from catalog.records import Interaction, User
 from catalog.store import EventColumns, Written
 from catalog.together import Together
@@ -44,7 +45,7 @@ REMEMBERED = 20_000
 """Users known to have long histories."""
 
 
-class MongoLiveStore:
+class MongoLiveStore(MongoRecords):
     """`catalog.store.LiveStore` on one MongoDB database."""
 
     def __init__(self, client: pymongo.AsyncMongoClient[Document], database: str) -> None:

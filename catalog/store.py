@@ -1,13 +1,13 @@
 """Where records live, as the rest of the project sees it.
 
 Two Protocols for two worlds: `CatalogStore` is synchronous and streams whole collections for the jobs;
-`LiveStore` is asynchronous and answers about one user for serving. `catalog.mongo` has both on MongoDB,
-`catalog.memory` both in memory; one contract test class holds all of them to the same promises.
+`LiveStore` is asynchronous, and answers about and writes single records for serving. `catalog.mongo` has both on
+MongoDB, `catalog.memory` both in memory; one contract test class holds all of them to the same promises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +44,17 @@ class EventColumns:
     times: list[float]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """One version of an item's record."""
+
+    item: Item
+    updated: float
+    """When it was written, in seconds since the epoch by the writer's clock; tells versions apart."""
+    deleted: bool = False
+    """Kept for what users did with it, but not there any more for anybody who asks."""
+
+
 class CatalogStore(Protocol):
     """Whole collections, for import and training. Every write is idempotent."""
 
@@ -52,6 +63,12 @@ class CatalogStore(Protocol):
 
     def load_schema(self) -> DatasetSchema | None:
         """The schema saved at import, or None where nothing was imported."""
+
+    def begin(self, edition: str) -> str:
+        """Remember which edition of a data set is being imported, unless one is; the remembered one is returned."""
+
+    def clear(self) -> None:
+        """Forget everything: records, events, the quarantine, the schema and the edition."""
 
     def put_items(self, items: Sequence[Item]) -> Written:
         """Insert or replace by id."""
@@ -81,7 +98,38 @@ class CatalogStore(Protocol):
         """Exact record counts."""
 
 
-class LiveStore(Protocol):
+class RecordStore(Protocol):
+    """Items and users one at a time, and which items change, for serving. Writes are durable when they return."""
+
+    async def item(self, item_id: str) -> StoredItem | None:
+        """The item's record, a deleted one too; None for one that never was."""
+
+    async def put_item(
+        self, item: Item, *, deleted: bool = False, over: float | None = None
+    ) -> StoredItem | None:
+        """Insert or replace an item.
+
+        Args:
+            item: the new record.
+            deleted: whether it is to be gone from now on.
+            over: replace only the version that was written then; None where that is not the present one.
+        """
+
+    def watch_items(self, since: float) -> AsyncIterator[list[StoredItem]]:
+        """Items that changed at or after a moment, then without end those that change.
+
+        An empty list says that all so far has been told. What changed about then may come again, and of several
+        quick changes of one item the earlier may be left out. Close it when done.
+        """
+
+    async def put_user(self, user: User) -> bool:
+        """Insert or replace a user; True where there was none."""
+
+    async def forget_user(self, user_id: str) -> tuple[bool, int]:
+        """Remove a user and all their events: whether there was a record, and how many events."""
+
+
+class LiveStore(RecordStore, Protocol):
     """One user at a time, for serving."""
 
     async def user(self, user_id: str) -> User | None:
