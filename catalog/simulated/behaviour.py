@@ -1,7 +1,7 @@
-"""What people did in the simulated shop: visits, each about one thing, each event near the one before.
+"""What people do in a shop: visits, each about one thing, each event near the one before.
 
-A person's time falls into visits. A visit is about one group (category and style), chosen by taste at that
-time and by what is popular. Within it the person walks: a group's items lie on a circle, each as wide as it
+A person's time falls into visits. A visit is about one group of items, chosen by taste at that time and by
+what is popular. Within it the person walks: a group's items lie on a circle, each as wide as it
 is popular, neighbours alike; a visit starts where taste says and takes small steps. So popularity and taste
 both show, and what comes next resembles what came last. One pass of numpy over all
 events, in slices of bounded memory.
@@ -9,31 +9,22 @@ events, in slices of bounded memory.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.simulated.world import (
     BEGIN,
-    CATEGORIES,
     DAYS,
     PERIODS,
-    STYLES,
-    Goods,
     Ints,
     People,
     Reals,
-    Size,
-    make_goods,
-    make_people,
     stream,
 )
-
-TYPES = ("view", "like", "rating", "dismiss")
-VIEW, LIKE, RATING, DISMISS = range(4)
-GROUPS = len(CATEGORIES) * len(STYLES)
 
 VISIT_GOES_ON = 0.78
 STEP = 0.07
@@ -55,9 +46,9 @@ class Behaviour:
     users: Ints
     items: Ints
     types: Ints
-    """Positions in TYPES."""
+    """What the reaction made of them."""
     values: Reals
-    """1 … 5 for ratings, NaN for the rest."""
+    """NaN where an event has none."""
     times: Ints
     """Whole seconds since the epoch; no user has two events in one second."""
 
@@ -66,13 +57,46 @@ class Behaviour:
         return len(self.users)
 
 
+class Wares(Protocol):
+    """What behaviour depends on of items, in columns."""
+
+    @property
+    def group(self) -> Ints:
+        """`[items]`: number of the group, from 0; what a visit is about."""
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are; some may be empty."""
+
+    @property
+    def shelf(self) -> Ints:
+        """`[items]`: all items, those of a group side by side, and in it the alike ones."""
+
+    @property
+    def places(self) -> Reals:
+        """`[items, LATENT]`: what there is to like."""
+
+    @property
+    def quality(self) -> Reals:
+        """`[items]`: what everybody's feelings about the item have in common."""
+
+    @property
+    def popularity(self) -> NDArray[np.float64]:
+        """`[PERIODS, items]`: share of all attention; 0 before an item is on sale."""
+
+    def __len__(self) -> int:
+        """Number of items."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The shop and its people, with the scale of their attractions."""
 
-    size: Size
-    goods: Goods
+    goods: Wares
     people: People
+    events: int
+    """How many to draw."""
+    seed: int
 
     def attraction(self, users: Ints, items: Ints, when: NDArray[np.floating[Any]]) -> Reals:
         """How much users like items at times in 0 … 1, `[n]`, of about zero mean and unit variance."""
@@ -85,22 +109,21 @@ class World:
         return float(np.sqrt((self.goods.places.astype(np.float64) ** 2).mean()))
 
 
-def make_world(size: Size) -> World:
-    """Draw the items and the people."""
-    return World(size, make_goods(size), make_people(size))
+Reaction = Callable[[World, Ints, Ints, Reals, np.random.Generator], tuple[Ints, Reals]]
+"""From users, items and feelings about them, `[n]` each, to types and values of the events."""
 
 
-def make_behaviour(world: World) -> Behaviour:
-    """Draw exactly `size.events` events."""
-    size, rng = world.size, stream(world.size.seed, "behaviour")
-    users = _who(world.people, int(size.events * SURPLUS) + size.users, rng)
+def make_behaviour(world: World, react: Reaction) -> Behaviour:
+    """Draw at most `world.events` events; exactly so many where people have that much to look at."""
+    rng = stream(world.seed, "behaviour")
+    users = _who(world.people, int(world.events * SURPLUS) + len(world.people), rng)
     starts, visits = _visits(users, rng)
     when = _when(world.people, users, starts, visits, rng)
     items = _what(world, users, starts, visits, when, rng)
-    kept = _least_repeated(users, items, size, rng)
+    kept = _least_repeated(users, items, world, rng)
     users, items, when = users[kept], items[kept], when[kept]
     times = _distinct_seconds(users, when)
-    types, values = _reactions(world, users, items, when, rng)
+    types, values = react(world, users, items, _feelings(world, users, items, when), rng)
     order = np.lexsort((users, times))
     return Behaviour(users[order], items[order], types[order], values[order], times[order])
 
@@ -197,18 +220,17 @@ def _topics(
 class _Circle:
     """The items of every group on a circle of one turn, each as wide as it is popular in a period."""
 
-    def __init__(self, goods: Goods) -> None:
-        group = goods.group
-        # Alike items side by side: by colour, then pattern, then material.
-        self.order = np.lexsort((goods.material, goods.pattern, goods.colour, group))
-        self.edges = np.searchsorted(group[self.order], np.arange(GROUPS + 1))
+    def __init__(self, goods: Wares) -> None:
+        group, self.order = goods.group, goods.shelf
+        groups = goods.groups
+        self.edges = np.searchsorted(group[self.order], np.arange(groups + 1))
         self.heights = np.zeros((PERIODS, len(goods) + 1))
         np.cumsum(goods.popularity[:, self.order], axis=1, out=self.heights[:, 1:])
         mass = np.diff(self.heights[:, self.edges], axis=1)
         with np.errstate(divide="ignore"):
             self.log_mass = np.log(mass).astype(np.float32)
         counts = np.maximum(np.diff(self.edges), 1)[:, None]
-        sums = np.zeros((GROUPS, goods.places.shape[1]))
+        sums = np.zeros((groups, goods.places.shape[1]))
         np.add.at(sums, group, goods.places)
         self.centres: Reals = (sums / counts).astype(np.float32)
 
@@ -225,13 +247,13 @@ class _Circle:
         return self.order[found]
 
 
-def _least_repeated(users: Ints, items: Ints, size: Size, rng: np.random.Generator) -> Ints:
+def _least_repeated(users: Ints, items: Ints, world: World, rng: np.random.Generator) -> Ints:
     """Which events to keep, ascending: first meetings of user and item before repetitions, chance within."""
-    pair = users * size.items + items
+    pair = users * len(world.goods) + items
     repeated = np.ones(len(pair), bool)
     repeated[np.unique(pair, return_index=True)[1]] = False
     order = np.lexsort((rng.random(len(pair)), repeated))
-    return np.sort(order[: size.events])
+    return np.sort(order[: world.events])
 
 
 def _distinct_seconds(users: Ints, when: NDArray[np.float64]) -> Ints:
@@ -242,21 +264,12 @@ def _distinct_seconds(users: Ints, when: NDArray[np.float64]) -> Ints:
     return np.maximum.accumulate(seconds + apart - position) + position - apart
 
 
-def _reactions(
-    world: World, users: Ints, items: Ints, when: NDArray[np.float64], rng: np.random.Generator
-) -> tuple[Ints, Reals]:
-    """Type and value of each event: who likes an item likes it, who does not dismisses it or rates it low."""
+def _feelings(world: World, users: Ints, items: Ints, when: NDArray[np.float64]) -> Reals:
+    """`[n]`: how users feel about items when they meet them: taste, and the quality that all agree on."""
     liking = np.empty(len(users), np.float32)
     for begin in range(0, len(users), SLICE):
         part = slice(begin, begin + SLICE)
         liking[part] = world.attraction(users[part], items[part], when[part])
     liking = (liking - liking.mean()) / max(float(liking.std()), 1e-9)
-    feeling = liking + world.goods.quality[items]
-    chance = rng.random(len(users))
-    types = np.full(len(users), VIEW)
-    types[chance < 0.30] = RATING
-    types[(chance >= 0.30) & (chance < 0.30 + 0.30 / (1 + np.exp(-2.5 * feeling)))] = LIKE
-    types[(chance > 1 - 0.12 / (1 + np.exp(2.5 * (feeling + 0.8))))] = DISMISS
-    stars = 3.5 + 0.95 * feeling + world.people.mood[users] + rng.normal(0, 0.45, len(users))
-    values = np.where(types == RATING, np.clip(np.rint(stars), 1, 5), np.nan).astype(np.float32)
-    return types, values
+    feelings: Reals = liking + world.goods.quality[items]
+    return feelings

@@ -10,12 +10,14 @@ import numpy as np
 
 from catalog.dataset import Part, Row
 from catalog.errors import DataError
-from catalog.records import FeatureValue, Interaction, Item, ItemId, User, UserId
+from catalog.records import FeatureValue, Interaction, Item, ItemId
 from catalog.schema import DatasetSchema, Feature, InteractionType
-from catalog.simulated.behaviour import RATING, TYPES, World, make_behaviour, make_world
+from catalog.simulated.behaviour import World, make_behaviour
 from catalog.simulated.descriptions import Writer
+from catalog.simulated.people import user_id, user_records
 from catalog.simulated.pictures import draw, png
-from catalog.simulated.world import CATEGORIES, COUNTRIES, GENDERS, Size
+from catalog.simulated.reactions import RATING, TYPES, react
+from catalog.simulated.world import CATEGORIES, Goods, Size, make_goods, make_people
 
 SIMULATED = "simulated"
 VERSION = 1
@@ -42,17 +44,15 @@ SCHEMA = DatasetSchema(
         "dismiss": InteractionType(weight=0.0, polarity="negative"),
     },
     category="category",
+    generated=(
+        "Everything is generated: items with drawn pictures, users of known taste, and what they did.",
+    ),
 )
 
 
 def item_id(row: int) -> ItemId:
     """The id of an item: ten capital letters and digits, as shops have them."""
     return ItemId(f"SIM{row + 1:07d}")
-
-
-def user_id(row: int) -> UserId:
-    """The id of a user."""
-    return UserId(f"u{row + 1}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,10 @@ class SimulatedDataset:
         return SCHEMA
 
     @property
-    def implied(self) -> tuple[str, ...]:
-        """Nothing: everybody and everything has a record."""
-        return ()
+    def edition(self) -> str:
+        """Its size and seed: shops of two sizes are not one larger shop."""
+        size = self.size
+        return f"{size.items} items, {size.users} users, {size.events} events, seed {size.seed} (version {VERSION})"
 
     @property
     def pictures(self) -> Path:
@@ -88,22 +89,29 @@ class SimulatedDataset:
 
     def parts(self) -> Sequence[Part]:
         """Items, users, events."""
-        size, world = self.size, make_world(self.size)
+        size, goods, people = self.size, make_goods(self.size), make_people(self.size.users, self.size.seed)
+        world = World(goods, people, size.events, size.seed)
         return [
-            Part("items", "simulated items", lambda: self._items(world), size.items),
-            Part("users", "simulated users", lambda: _users(world), size.users),
+            Part("items", "simulated items", lambda: self._items(goods), size.items),
+            Part("users", "simulated users", lambda: user_records(people), size.users),
             Part("interactions", "simulated events", lambda: _events(world), size.events),
         ]
 
-    def _items(self, world: World) -> Iterator[Row]:
-        goods, writer = world.goods, Writer(self.size, world.goods)
+    def implied_user(self, user_id: str) -> None:
+        """Nobody: everybody has a record."""
+
+    def implied_item(self, item_id: str) -> None:
+        """Nothing: everything has a record."""
+
+    def _items(self, goods: Goods) -> Iterator[Row]:
+        writer = Writer(self.size, goods)
         drawn = min(self.size.pictures, len(goods))
         complete = self.pictures / f"complete-{drawn}"
         is_drawn = complete.exists()
         for begin in range(0, len(goods), PICTURE_BATCH):
             rows = np.arange(begin, min(begin + PICTURE_BATCH, len(goods)))
             if begin < drawn and not is_drawn:
-                self._draw(world, rows[rows < drawn])
+                self._draw(goods, rows[rows < drawn])
             for row in rows.tolist():
                 features: dict[str, FeatureValue] = {
                     "category": CATEGORIES[goods.category[row]],
@@ -114,28 +122,16 @@ class SimulatedDataset:
                 yield Item(item_id(row), writer.title(row), writer.text(row), image, features)
         complete.touch()
 
-    def _draw(self, world: World, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+    def _draw(self, goods: Goods, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
         try:
-            for row, pixels in zip(rows.tolist(), draw(self.size, world.goods, rows), strict=True):
+            for row, pixels in zip(rows.tolist(), draw(self.size, goods, rows), strict=True):
                 (self.pictures / f"{item_id(row)}.png").write_bytes(png(pixels))
         except OSError as error:
             raise DataError(f"pictures cannot be written to {self.pictures}: {error}") from error
 
 
-def _users(world: World) -> Iterator[Row]:
-    people = world.people
-    for row in range(len(people)):
-        features: dict[str, FeatureValue] = {
-            "age": float(people.age[row]),
-            "country": COUNTRIES[people.country[row]],
-        }
-        if people.gender[row] >= 0:
-            features["gender"] = GENDERS[people.gender[row]]
-        yield User(user_id(row), features)
-
-
 def _events(world: World) -> Iterator[Row]:
-    log = make_behaviour(world)
+    log = make_behaviour(world, react)
     users = [user_id(row) for row in range(len(world.people))]
     items = [item_id(row) for row in range(len(world.goods))]
     for begin in range(0, len(log), 100_000):

@@ -87,6 +87,16 @@ class Goods:
         """Category and style in one number: what a visit to the shop is about."""
         return self.category * len(STYLES) + self.style
 
+    @property
+    def groups(self) -> int:
+        """How many such numbers there are."""
+        return len(CATEGORIES) * len(STYLES)
+
+    @property
+    def shelf(self) -> Ints:
+        """All items, those of a group side by side, and in it the alike ones: by colour, pattern, material."""
+        return np.lexsort((self.material, self.pattern, self.colour, self.group))
+
 
 @dataclass(frozen=True, slots=True)
 class People:
@@ -150,12 +160,12 @@ def make_goods(size: Size) -> Goods:
     price = np.round(18 * premium * np.exp(rng.normal(0, 0.35, n)), 2)
     return Goods(
         category, style, colour, pattern, shape, material, tags, price,
-        np.clip(rng.normal(0, 0.35, n), -1, 1).astype(np.float32), _popularity(rng, n), places,
+        np.clip(rng.normal(0, 0.35, n), -1, 1).astype(np.float32), popularity(rng, n), places,
     )  # fmt: skip
 
 
-def _popularity(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-    """Zipf over items, with ups and downs between periods; one item in five goes on sale during the year."""
+def popularity(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+    """`[PERIODS, n]`: Zipf over items, with ups and downs; one item in five goes on sale during the year."""
     base = 1 / (rng.permutation(n) + 10.0) ** 0.9
     waves = np.cumsum(rng.normal(0, 0.25, (PERIODS, n)).astype(np.float32), axis=0)
     released = np.where(rng.random(n) < 0.2, rng.integers(1, PERIODS, n), 0)
@@ -163,9 +173,9 @@ def _popularity(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def make_people(size: Size) -> People:
-    """Draw the users."""
-    rng, n = stream(size.seed, "people"), size.users
+def make_people(n: int, seed: int) -> People:
+    """Draw `n` users."""
+    rng = stream(seed, "people")
     age = np.clip(rng.gamma(6, 4, n) + 16, 16, 90).astype(np.int64)
     gender = rng.choice(3, n, p=[0.48, 0.48, 0.04])
     country = rng.choice(len(COUNTRIES), n, p=_falling(len(COUNTRIES), 0.7))

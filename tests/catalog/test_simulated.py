@@ -14,13 +14,33 @@ from catalog.errors import ConfigError
 from catalog.importer import import_dataset
 from catalog.memory import MemoryStore
 from catalog.records import BadRow
-from catalog.simulated.behaviour import DISMISS, RATING, TYPES, Behaviour, World, make_behaviour, make_world
+from catalog.simulated import behaviour
+from catalog.simulated.behaviour import Behaviour, World
 from catalog.simulated.dataset import SCHEMA, SimulatedDataset
 from catalog.simulated.descriptions import STYLE_WORDS
 from catalog.simulated.pictures import INKS, PAPERS, draw, png
-from catalog.simulated.world import BEGIN, COLOURS, DAYS, PATTERNS, SHAPES, STYLES, Size
+from catalog.simulated.reactions import DISMISS, RATING, TYPES, react
+from catalog.simulated.world import (
+    BEGIN,
+    COLOURS,
+    DAYS,
+    PATTERNS,
+    SHAPES,
+    STYLES,
+    Size,
+    make_goods,
+    make_people,
+)
 
 SMALL = Size(items=80, users=30, events=600, seed=3)
+
+
+def make_world(size: Size) -> World:
+    return World(make_goods(size), make_people(size.users, size.seed), size.events, size.seed)
+
+
+def make_behaviour(world: World) -> Behaviour:
+    return behaviour.make_behaviour(world, react)
 
 
 @cache
