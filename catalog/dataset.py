@@ -13,7 +13,14 @@ from catalog.records import BadRow, Interaction, Item, User
 from catalog.schema import DatasetSchema
 
 Entity = Literal["items", "users", "interactions"]
-Row = Item | User | Interaction | BadRow
+
+
+class LeftOut:
+    """A row that the declaration does not want: neither a record nor a problem, but counted."""
+
+
+LEFT_OUT = LeftOut()
+Row = Item | User | Interaction | BadRow | LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +44,17 @@ class Dataset(Protocol):
         """What it declares about itself."""
 
     @property
-    def implied(self) -> tuple[str, ...]:
-        """Which of "users" and "items" events may name without a record of their own."""
+    def edition(self) -> str:
+        """What it was made of, where records of another edition may not lie beside its own; else empty."""
 
     def check(self) -> None:
         """DataError where a file is missing, damaged or of the wrong columns; nothing is imported then."""
 
     def parts(self) -> Sequence[Part]:
         """Items first, then users, then interactions."""
+
+    def implied_user(self, user_id: str) -> User | None:
+        """The record of a user that only events name; None where every user must have one of their own."""
+
+    def implied_item(self, item_id: str) -> Item | None:
+        """The same of an item."""

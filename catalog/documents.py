@@ -22,7 +22,7 @@ Document = dict[str, Any]
 LONGEST_ID = 1024
 """Bytes of UTF-8."""
 FEATURE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-EVENT_FIELDS = {"_id": 0, "u": 1, "i": 1, "t": 1, "s": 1, "n": 1, "v": 1, "f": 1, "r": 1}
+EVENT_FIELDS = {"_id": 0, "u": 1, "i": 1, "t": 1, "s": 1, "n": 1, "v": 1, "f": 1, "r": 1, "q": 1}
 """Projection of an interaction: everything but its derived identity."""
 
 
@@ -125,7 +125,7 @@ def event_identity(event: Interaction) -> ObjectId:
     if event.event_id is not None:
         key = f"e\0{event.event_id}"
     else:
-        value = "" if event.value is None else repr(float(event.value))
+        value = (event.query or "") if event.value is None else repr(float(event.value))
         key = f"i\0{event.user_id}\0{event.item_id}\0{event.type}\0{float(event.timestamp)!r}\0{value}"
     return ObjectId(hashlib.blake2b(key.encode(), digest_size=12).digest())
 
@@ -134,7 +134,8 @@ def event_to_document(event: Interaction) -> Document:
     """The stored form of an interaction; optional fields are left out where there is nothing to say."""
     if not math.isfinite(event.timestamp):
         raise DataError(f"the timestamp of an interaction must be finite, but {event.timestamp} came")
-    user, item = checked_id(event.user_id, "user id"), checked_id(event.item_id, "item id")
+    user = checked_id(event.user_id, "user id")
+    item = checked_id(event.item_id, "item id") if event.query is None else ""
     type_ = checked_id(event.type, "interaction type")
     if event.event_id is not None:
         checked_id(event.event_id, "event id")
@@ -146,6 +147,8 @@ def event_to_document(event: Interaction) -> Document:
         document["v"] = float(event.value)
     if event.fold:
         document["f"] = event.fold
+    if event.query is not None:
+        document["q"] = checked_text(event.query, "the query of an interaction")
     if event.request_id is not None:
         document["r"] = checked_id(event.request_id, "request id")
     return document
@@ -156,7 +159,7 @@ def document_to_event(document: Mapping[str, Any]) -> Interaction:
     get = document.get
     return Interaction(
         document["u"], document["i"], document["t"], document["s"], get("v"), None,
-        get("r"), int(document["n"]), get("f", 0),
+        get("r"), int(document["n"]), get("f", 0), get("q"),
     )  # fmt: skip
 
 
@@ -170,14 +173,16 @@ def bad_row_to_document(row: BadRow) -> Document:
         "column": readable(row.column),
         "value": readable(row.value),
         "reason": readable(row.reason),
+        "kind": row.kind,
     }
 
 
 def document_to_bad_row(document: Mapping[str, Any]) -> BadRow:
     """Inverse of `bad_row_to_document` for readable values."""
     return BadRow(
-        document["file"], document["line"], document["column"], document["value"], document["reason"]
-    )
+        document["file"], document["line"], document["column"], document["value"], document["reason"],
+        document.get("kind", ""),
+    )  # fmt: skip
 
 
 def readable(value: str, longest: int = 1000) -> str:

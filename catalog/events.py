@@ -1,104 +1,155 @@
-"""Interactions from declared files: ids, type, time, value and official fold of every row."""
+"""Interactions from declared tables: ids, type, time, value and official fold of every row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from catalog import documents
-from catalog.cells import BadCellError, number, reader, reader_or_empty, timestamp
-from catalog.dataset import Row
-from catalog.errors import DataError
+from catalog.cells import (
+    BadCellError,
+    checked,
+    id_reader,
+    number,
+    reader,
+    reader_or_empty,
+    row_filter,
+    timestamp_reader,
+    used_columns,
+)
+from catalog.dataset import LEFT_OUT, Row
 from catalog.records import BadRow, Interaction, ItemId, UserId
 from catalog.schema import InteractionType
-from catalog.source import Events
-from catalog.tables import RawRow, TableFile
+from catalog.source import Events, Sequences
+from catalog.tables import RawRow, RowSource, positions
 
 Key = tuple[str, str, float]
 """User, item and time: what tells a row of a fold's file which event it means."""
+Types = Mapping[str, InteractionType]
+SESSION_SECONDS = 3600.0
+"""Between the beginnings of two sessions whose times are not known."""
 
 
 def used_by_events(events: Events) -> set[str]:
     """Names of all columns that a declaration reads."""
-    cells = (events.user, events.item, events.timestamp, events.type_column, events.value, events.event_id)
-    return {name for cell in cells if cell is not None for name in cell.columns}
+    cells = (
+        events.user, events.item, events.timestamp, events.type_column, events.value, events.query,
+        events.event_id,
+    )  # fmt: skip
+    return used_columns(cells) | set(events.where)
 
 
 def event_rows(
-    events: Events,
-    file: TableFile,
-    folds: Sequence[tuple[TableFile, int]],
-    types: Mapping[str, InteractionType],
-    offset: int,
-) -> Callable[[], Iterator[Row]]:
-    """A function that streams the file. The line number, plus `offset`, orders events of equal times."""
-
-    def rows() -> Iterator[Row]:
-        convert = _converter(events, file, types)
-        fold_of: dict[Key, int] = {}
-        for fold_file, fold in folds:
-            fold_convert = _converter(events, fold_file, types)
-            for row in _converted(fold_file, fold_convert, {}, 0):
-                if isinstance(row, BadRow):
-                    yield row
-                elif isinstance(row, Interaction):
-                    fold_of[row.user_id, row.item_id, row.timestamp] = fold
-        yield from _converted(file, convert, fold_of, offset)
-
-    return rows
+    events: Events, source: RowSource, folds: Sequence[tuple[RowSource, int]], types: Types, offset: int
+) -> Iterator[Row]:
+    """The events of a table, streamed. The line number, plus `offset`, orders events of equal times."""
+    fold_of: dict[Key, int] = {}
+    for fold_source, fold in folds:
+        for row in _converted(events, fold_source, types, {}, 0):
+            if isinstance(row, Interaction):
+                fold_of[row.user_id, row.item_id, row.timestamp] = fold
+            elif isinstance(row, BadRow):
+                yield row
+    yield from _converted(events, source, types, fold_of, offset)
 
 
-Convert = Callable[[RawRow, Mapping[Key, int], int], Interaction | None]
+def sequence_rows(sequences: Sequences, source: RowSource, offset: int) -> Iterator[Row]:
+    """The events of a file of sessions, one a line, streamed."""
+    for row in source.rows(()):
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        user, begin = UserId(f"session-{row.line}"), row.line * SESSION_SECONDS
+        for place, item in enumerate(cell for cell in row.cells if cell):
+            try:
+                item_id = ItemId(checked(item, "the item id", "item"))
+            except BadCellError as error:
+                column, value, reason, kind = error.args
+                yield BadRow(source.name, row.line, column, value, reason, kind)
+            else:
+                yield Interaction(user, item_id, sequences.type, begin + place, sequence=offset + row.line)
 
 
-def _converted(file: TableFile, convert: Convert, fold_of: Mapping[Key, int], offset: int) -> Iterator[Row]:
-    for row in file.rows():
+Convert = Callable[[RawRow], Interaction | None]
+
+
+def _converted(
+    events: Events, source: RowSource, types: Types, fold_of: Mapping[Key, int], offset: int
+) -> Iterator[Row]:
+    convert = _converter(events, source, types, fold_of, offset)
+    for row in source.rows(used_by_events(events)):
         if isinstance(row, BadRow):
             yield row
             continue
         try:
-            event = convert(row, fold_of, offset + row.line)
+            yield convert(row) or LEFT_OUT
         except BadCellError as error:
-            yield BadRow(file.name, row.line, error.column, error.value, error.reason)
+            column, value, reason, kind = error.args
+            yield BadRow(source.name, row.line, column, value, reason, kind)
+
+
+def _converter(
+    events: Events, source: RowSource, types: Types, fold_of: Mapping[Key, int], offset: int
+) -> Convert:
+    places = positions(source, used_by_events(events))
+    user, user_column = id_reader(events.user, places), ", ".join(events.user.columns)
+    item = id_reader(events.item, places) if events.item is not None else None
+    item_column = ", ".join(events.item.columns) if events.item is not None else ""
+    when = reader(events.timestamp, places)
+    moment = timestamp_reader(events.unit, ", ".join(events.timestamp.columns), events.shift)
+    value, value_column = reader_or_empty(events.value, places), _column(events.value)
+    query, query_column = reader_or_empty(events.query, places), _column(events.query)
+    identity = reader_or_empty(events.event_id, places)
+    type_of = _type_reader(events, places, types)
+    wanted = row_filter(events.where, places) if events.where else None
+
+    def convert(row: RawRow) -> Interaction | None:
+        line, cells = row
+        if wanted is not None and not wanted(cells):
+            return None
+        name = type_of(cells)
+        if name is None:
+            return None
+        declared = types[name]
+        user_id = UserId(checked(user(cells), "the user id", user_column))
+        item_id, words = ItemId(""), None
+        if declared.query:
+            words = query(cells)
+            if not words:
+                raise BadCellError(query_column, "", "the words of a search were expected", "query")
         else:
-            if event is not None:
-                yield event
-
-
-def _converter(events: Events, file: TableFile, types: Mapping[str, InteractionType]) -> Convert:
-    positions = file.positions(used_by_events(events))
-    user, item = reader(events.user, positions), reader(events.item, positions)
-    when, when_column = reader(events.timestamp, positions), ", ".join(events.timestamp.columns)
-    value = reader_or_empty(events.value, positions)
-    value_column = ", ".join(events.value.columns) if events.value else ""
-    identity = reader_or_empty(events.event_id, positions)
-    kind = reader(events.type_column, positions) if events.type_column is not None else None
-    skipped = frozenset(events.skip)
-
-    def convert(row: RawRow, fold_of: Mapping[Key, int], sequence: int) -> Interaction | None:
-        cells = row.cells
-        name = events.type
-        if kind is not None:
-            word = kind(cells)
-            if word in skipped:
-                return None
-            name = events.type_names.get(word, word)
-        declared = types.get(name or "")
-        if name is None or declared is None:
-            raise BadCellError("type", name or "", f"one of {', '.join(types)} was expected")
-        user_id, item_id = user(cells), item(cells)
-        for part, text, column in (("user", user_id, events.user), ("item", item_id, events.item)):
-            try:
-                documents.checked_id(text, f"the {part} id")
-            except DataError as error:
-                raise BadCellError(", ".join(column.columns), text, str(error)) from None
-        time = timestamp(when(cells), events.unit, when_column)
+            item_id = ItemId(checked(item(cells) if item is not None else "", "the item id", item_column))
+        time = moment(when(cells))
         amount = _value(value(cells), declared, value_column) if declared.value else None
+        fold = fold_of.get((user_id, item_id, time), 0) if fold_of else 0
         return Interaction(
-            UserId(user_id), ItemId(item_id), name, time, amount, identity(cells) or None,
-            None, sequence, fold_of.get((user_id, item_id, time), 0),
-        )  # fmt: skip
+            user_id, item_id, name, time, amount, identity(cells) or None, None, offset + line, fold, words
+        )
 
     return convert
+
+
+def _type_reader(
+    events: Events, places: Mapping[str, int], types: Types
+) -> Callable[[list[str]], str | None]:
+    """The declared type of a row; None where its word says to leave the row out."""
+    if events.type_column is None:
+        return lambda cells: events.type
+    read, skipped = reader(events.type_column, places), frozenset(events.skip)
+    column = _column(events.type_column)
+
+    def type_of(cells: list[str]) -> str | None:
+        word = read(cells)
+        if word in skipped:
+            return None
+        name = events.type_names.get(word, word)
+        if name not in types:
+            raise BadCellError(column, word, f"one of {', '.join(types)} was expected", "type")
+        return name
+
+    return type_of
+
+
+def _column(cell: object) -> str:
+    return ", ".join(getattr(cell, "columns", ()))
 
 
 def _value(text: str, declared: InteractionType, column: str) -> float:
@@ -106,5 +157,5 @@ def _value(text: str, declared: InteractionType, column: str) -> float:
     amount = number(text, column)
     low, high = declared.minimum, declared.maximum
     if (low is not None and amount < low) or (high is not None and amount > high):
-        raise BadCellError(column, text, f"a number from {low:g} to {high:g} was expected")
+        raise BadCellError(column, text, f"a number from {low:g} to {high:g} was expected", "bounds")
     return amount

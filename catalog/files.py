@@ -1,214 +1,167 @@
-"""A data set of files, read as its `dataset.toml` declares."""
+"""A data set of tables, read as its `dataset.toml` declares."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import cached_property, partial
 
-from catalog import documents
-from catalog.cells import BadCellError, feature_reader, reader, reader_or_empty
+from catalog.cells import Ancestors, code_of, used_columns
 from catalog.dataset import Part, Row
+from catalog.declaration import Declaration, Generated, Taxonomy, Traits
+from catalog.entities import EntityReader, used_by
 from catalog.errors import DataError
-from catalog.events import event_rows, used_by_events
-from catalog.records import BadRow, FeatureValue, Item, ItemId, User, UserId
+from catalog.events import event_rows, sequence_rows, used_by_events
+from catalog.generated.behaviour import made_up_parts
+from catalog.generated.stand_ins import StandIns
+from catalog.generated.traits import draw_traits
+from catalog.records import Item, ItemId, User, UserId
 from catalog.schema import DatasetSchema
-from catalog.source import Declaration, FeatureCell, Items, Join, Table, UserJoin, Users
-from catalog.tables import RawRow, TableFile, present
+from catalog.source import Entity, Events, Table
+from catalog.tables import Location, RowSource, positions
+from catalog.taxonomies import read_tree
 
-NO_PATH_PREFIXES = ("http://", "https://", "data:")
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where a data set lies: its own folder, and the one whose folders may hold more about it."""
-
-    folder: Path
-    beside: Path
+LINE_BITS = 40
+"""Of an event's sequence: its line. Above them is the ordinal of its file, so files keep their order."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    """What one file says about one item or user."""
-
-    title: str
-    text: str
-    image: str | None
-    features: dict[str, FeatureValue]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileDataset:
-    """`catalog.dataset.Dataset` of declared files."""
+    """`catalog.dataset.Dataset` of declared tables."""
 
     declaration: Declaration
     location: Location
 
     @property
     def schema(self) -> DatasetSchema:
-        """What it declares about itself."""
-        return self.declaration.schema_of()
+        """What it declares about itself, less what is not there, with what is made up."""
+        absent = [table for table in self.declaration.tables() if not self.location.has(table)]
+        missing = dict.fromkeys(table.file[0] for table in absent if not self.location.replaces(table))
+        return self.declaration.schema_of(self.location.reads, self.generated, tuple(missing))
 
     @property
-    def implied(self) -> tuple[str, ...]:
-        """What events may name without a record of their own."""
-        return self.declaration.implied
+    def generated(self) -> Generated:
+        """What of the data set is made up, because it is not there."""
+        declared, made, reads = self.declaration, self.declaration.generated, self.location.reads
+        items_are_there = declared.items is not None and reads(declared.items)
+        users_are_there = declared.users is not None and reads(declared.users)
+        return Generated(
+            items=None if items_are_there or made.items is None or not reads(made.items) else made.items,
+            users=None if users_are_there else made.users,
+            behaviour=None if any(map(reads, (*declared.events, *declared.sequences))) else made.behaviour,
+        )
+
+    @property
+    def edition(self) -> str:
+        """What was made up, and from what; empty where nothing was."""
+        made = self.generated
+        if made == Generated():
+            return ""
+        files = [source.name for table in self._tables() for source in self.location.open(table)]
+        return f"{' '.join(self.schema.generated)} ({code_of([made.model_dump_json(), *files])})"
 
     def check(self) -> None:
         """Read the heads of all files, and archives to their end; DataError where one is not as declared."""
-        declared = self.declaration
-        for entity in (declared.items, declared.users):
-            if entity is not None:
-                for file in (self._file(entity), *(self._file(join) for join in self._joins(entity))):
-                    file.positions(_used(file.table))
-                    file.count()
-        for events in declared.events:
-            for files in (events.file, *(fold.file for fold in events.folds)):
-                file = self._file(events.model_copy(update={"file": files}))
-                file.positions(used_by_events(events))
-                file.count()
+        declared, made = self.declaration, self.generated
+        tables = self._tables()
+        if not made.behaviour and not any(t in tables for t in (*declared.events, *declared.sequences)):
+            wanted = ", ".join(" or ".join(t.file) for t in (*declared.events, *declared.sequences))
+            raise DataError(f"{wanted} was expected at {self.location.folder}, but there is no such file")
+        for table in (*tables, *([made.items] if made.items is not None else [])):
+            for source in self.location.open(table):
+                positions(source, _used(table))
+                source.count()
+            if isinstance(table, Events):
+                for source, _ in self._folds(table):
+                    positions(source, _used(table))
+                    source.count()
 
-    def parts(self) -> Sequence[Part]:
+    def parts(self) -> list[Part]:
         """Items, users, then each file of events."""
-        declared, found = self.declaration, []
-        if declared.items is not None:
-            file, items = self._file(declared.items), declared.items
-            found.append(Part("items", file.name, lambda: self._items(items), file.count()))
-        if declared.users is not None:
-            file, users = self._file(declared.users), declared.users
-            found.append(Part("users", file.name, lambda: self._users(users), file.count()))
-        for ordinal, events in enumerate(declared.events):
-            file = self._file(events)
-            folds = [(self._file(events.model_copy(update={"file": f.file})), f.fold) for f in events.folds]
-            # Rows of the second file come after all rows of the first, whatever their number.
-            rows = event_rows(events, file, folds, declared.types, ordinal << 40)
-            found.append(Part("interactions", file.name, rows, file.count()))
+        declared, tables, found = self.declaration, self._tables(), []
+        if declared.items is not None and declared.items in tables:
+            found.append(
+                Part("items", self._name(declared.items), self._item_rows, self._count(declared.items))
+            )
+        if declared.users is not None and declared.users in tables:
+            users = partial(EntityReader(self.location, {}).users, declared.users)
+            found.append(Part("users", self._name(declared.users), users, self._count(declared.users)))
+        events: list[tuple[RowSource, Callable[[int], Iterator[Row]]]] = []
+        for table in declared.events:
+            for source in self.location.open(table) if table in tables else ():
+                read = partial(event_rows, table, source, self._folds(table), declared.types)
+                events.append((source, read))
+        for lines in declared.sequences:
+            for source in self.location.open(lines) if lines in tables else ():
+                events.append((source, partial(sequence_rows, lines, source)))
+        for ordinal, (source, rows) in enumerate(events):
+            begin = partial(rows, ordinal << LINE_BITS)
+            found.append(Part("interactions", source.name, begin, source.count()))
+        if (behaviour := self.generated.behaviour) is not None:
+            found += made_up_parts(behaviour, declared.types, self._plain_items)
         return found
 
-    def _file(self, table: Table) -> TableFile:
-        folder = self.location.folder if table.folder is None else self.location.beside / table.folder
-        name = present(folder, table.file) or table.file[0]
-        return TableFile(folder / name, table, name)
+    def implied_user(self, user_id: str) -> User | None:
+        """A user that only events name, with side features where they are made up."""
+        if "users" not in self.declaration.implied:
+            return None
+        return User(UserId(user_id), draw_traits(self._traits, user_id) if self._traits is not None else {})
 
-    def _joins(self, entity: Items | Users) -> list[Join | UserJoin]:
-        """The joins whose files are there; one that is not optional must be."""
-        present: list[Join | UserJoin] = []
-        for join in entity.joins:
-            if self._file(join).path.is_file() or not join.optional:
-                present.append(join)
-        return present
+    def implied_item(self, item_id: str) -> Item | None:
+        """An item that only events name, with content where another table stands in."""
+        if "items" not in self.declaration.implied:
+            return None
+        return self._stand_ins.item(item_id) if self._stand_ins else Item(ItemId(item_id), title=item_id)
 
-    def _items(self, items: Items) -> Iterator[Row]:
-        for key, own, extra in self._entities(items):
-            if isinstance(key, BadRow):
-                yield key
-                continue
-            layers = (own, *extra)
-            yield Item(
-                ItemId(key),
-                next((each.title for each in layers if each.title), ""),
-                next((each.text for each in layers if each.text), ""),
-                next((each.image for each in layers if each.image), None),
-                _merged(layers),
-            )
+    @cached_property
+    def _traits(self) -> Traits | None:
+        return self.generated.users
 
-    def _users(self, users: Users) -> Iterator[Row]:
-        for key, own, extra in self._entities(users):
-            yield key if isinstance(key, BadRow) else User(UserId(key), _merged((own, *extra)))
+    @cached_property
+    def _stand_ins(self) -> StandIns | None:
+        table = self.generated.items
+        return None if table is None else StandIns.read(table, EntityReader(self.location, {}))
 
-    def _entities(self, entity: Items | Users) -> Iterator[tuple[str | BadRow, _Fields, list[_Fields]]]:
-        """Per row of the main file: id, its own fields, and those of each join that knows the id."""
-        nothing = _Fields("", "", None, {})
-        tables: list[dict[str, _Fields]] = []
-        for join in self._joins(entity):
-            known: dict[str, _Fields] = {}
-            for row in self._records(join):
-                if isinstance(row, BadRow):
-                    yield row, nothing, []
-                else:
-                    known.setdefault(*row)
-            tables.append(known)
-        for row in self._records(entity):
-            if isinstance(row, BadRow):
-                yield row, nothing, []
-            else:
-                yield row[0], row[1], [known[row[0]] for known in tables if row[0] in known]
+    def _tables(self) -> list[Table]:
+        """The tables to read: those that are there, and those that have to be."""
+        return [
+            table
+            for table in self.declaration.tables()
+            if self.location.reads(table) or not (table.optional or self.location.replaces(table))
+        ]
 
-    def _records(self, table: Items | Users | Join | UserJoin) -> Iterator[tuple[str, _Fields] | BadRow]:
-        file = self._file(table)
-        convert = _converter(table, file)
-        lines: dict[str, int] = {}
-        for row in file.rows():
-            if isinstance(row, BadRow):
-                yield row
-                continue
-            try:
-                name, fields = convert(row)
-            except BadCellError as error:
-                yield BadRow(file.name, row.line, error.column, error.value, error.reason)
-                continue
-            first = lines.setdefault(name, row.line)
-            if first != row.line:
-                # The first one counts: otherwise a second import would not leave things as they are.
-                column = ", ".join(table.id.columns)
-                yield BadRow(file.name, row.line, column, name, f"the same id as on line {first}")
-                continue
-            yield name, fields
+    def _name(self, table: Table) -> str:
+        return ", ".join(source.name for source in self.location.open(table))
 
+    def _count(self, table: Table) -> int | None:
+        counts = [source.count() for source in self.location.open(table)]
+        return None if None in counts else sum(each or 0 for each in counts)
 
-def _converter(
-    table: Items | Users | Join | UserJoin, file: TableFile
-) -> Callable[[RawRow], tuple[str, _Fields]]:
-    positions = file.positions(_used(table))
-    key, key_column = reader(table.id, positions), ", ".join(table.id.columns)
-    content = table if isinstance(table, Items | Join) else None
-    title = reader_or_empty(content.title if content else None, positions)
-    text = reader_or_empty(content.text if content else None, positions)
-    image = reader_or_empty(content.image if content else None, positions)
-    image_column = ", ".join(content.image.columns) if content and content.image else ""
-    features = [(name, feature_reader(name, cell, positions)) for name, cell in table.features.items()]
-    folder = file.path.resolve().parent
+    def _folds(self, events: Events) -> list[tuple[RowSource, int]]:
+        return [
+            (source, fold.fold)
+            for fold in events.folds
+            for source in self.location.open(events.model_copy(update={"file": fold.file}))
+        ]
 
-    def convert(row: RawRow) -> tuple[str, _Fields]:
-        cells = row.cells
-        name = key(cells)
-        try:
-            documents.checked_id(name, "the id")
-        except DataError as error:
-            raise BadCellError(key_column, name, str(error)) from None
-        picture = _picture(image(cells), folder, image_column)
-        return name, _Fields(
-            title(cells), text(cells), picture, {name: read(cells) for name, read in features}
-        )
+    def _item_rows(self) -> Iterator[Row]:
+        """Problems of the taxonomies, then the items."""
+        trees: dict[str, Ancestors] = {}
+        for name, taxonomy in self.declaration.taxonomies.items():
+            if taxonomy in self._tables():
+                trees[name], bad = read_tree(taxonomy, self.location)
+                yield from bad
+        assert self.declaration.items is not None
+        yield from EntityReader(self.location, trees).items(self.declaration.items)
 
-    return convert
-
-
-def _picture(text: str, folder: Path, column: str) -> str | None:
-    """An absolute path. It may not leave the folder: what an item shows, serving hands out."""
-    if not text or text.startswith(NO_PATH_PREFIXES):
-        return text or None
-    path = PurePosixPath(text)
-    if path.is_absolute() or ".." in path.parts or "\0" in text:
-        raise BadCellError(column, text, "a path below the file's own folder was expected")
-    return str(folder / path)
-
-
-def _merged(layers: Sequence[_Fields]) -> dict[str, FeatureValue]:
-    features: dict[str, FeatureValue] = {}
-    for layer in layers:
-        features.update(layer.features)
-    return {name: value for name, value in features.items() if value is not None}
+    def _plain_items(self) -> Iterator[Item]:
+        return (row for row in self._item_rows() if isinstance(row, Item))
 
 
 def _used(table: Table) -> set[str]:
     """Names of all columns that a declaration reads."""
-    used: set[str] = set()
-    for field in ("id", "title", "text", "image"):
-        cell = getattr(table, field, None)
-        used.update(cell.columns if cell is not None else ())
-    features: Mapping[str, FeatureCell] = getattr(table, "features", {})
-    for feature in features.values():
-        used.update(feature.columns)
-        used.update(feature.flags)
-    return used
+    if isinstance(table, Entity):
+        return used_by(table)
+    if isinstance(table, Events):
+        return used_by_events(table)
+    return used_columns([table.id, table.parent]) if isinstance(table, Taxonomy) else set()

@@ -1,22 +1,32 @@
 """From a data set into the store: streamed in batches, checked first, idempotent throughout.
 
 A second import changes nothing; one that was killed is finished by running it again. The schema is
-written last, so its presence means that everything before it is there.
+written last, so its presence means that everything before it is there. Memory holds the ids of items and
+users, and two batches; it does not grow with the events.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
-from catalog.dataset import Dataset, Entity, Part
+from catalog.dataset import Dataset, Entity, LeftOut, Part
+from catalog.errors import DataError
+from catalog.problems import Problem, Tally
 from catalog.progress import SILENT, Progress
-from catalog.records import BadRow, Interaction, Item, ItemId, User, UserId
+from catalog.records import BadRow, Interaction, Item, User
 from catalog.store import CatalogStore, Counts, Written
 
 BATCH = 5000
 """Rows read before they are written."""
+
+SHOWN = 20
+"""Bad rows that a report holds."""
+
+Told = Callable[[BadRow], None]
 
 LINE_MASK = (1 << 40) - 1
 """The part of an imported event's sequence that is its line; above it is the ordinal of its file."""
@@ -24,7 +34,7 @@ LINE_MASK = (1 << 40) - 1
 
 @dataclass(slots=True)
 class FileReport:
-    """What became of one file's rows: read = inserted + updated + unchanged + bad."""
+    """What became of one file's rows: read = inserted + updated + unchanged + left out + bad."""
 
     name: str
     entity: Entity
@@ -32,6 +42,8 @@ class FileReport:
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
+    left_out: int = 0
+    """Rows that the declaration does not want, or that were merged into others."""
     bad: int = 0
     seconds: float = 0.0
 
@@ -53,6 +65,12 @@ class ImportReport:
     """Users and items that only events name, added because the declaration allows it."""
     bad: tuple[BadRow, ...]
     """The first bad rows; all of them are in the store's quarantine."""
+    problems: tuple[Problem, ...]
+    """All bad rows by file, column and kind, the most frequent first."""
+    generated: tuple[str, ...]
+    """What is made up, in sentences."""
+    missing: tuple[str, ...]
+    """Declared tables that were not there."""
     seconds: float
 
 
@@ -72,8 +90,11 @@ class _Batch:
 class _Import:
     """One run: what ids it has seen, and the reports that it fills."""
 
-    def __init__(self, dataset: Dataset, store: CatalogStore, progress: Progress, batch_rows: int) -> None:
+    def __init__(
+        self, dataset: Dataset, store: CatalogStore, progress: Progress, told: Told, batch_rows: int
+    ) -> None:
         self.dataset, self.store, self.progress, self.batch_rows = dataset, store, progress, batch_rows
+        self.told, self.tally = told, Tally()
         self.known: dict[str, set[str]] = {"items": set(), "users": set()}
         self.reports: dict[str, FileReport] = {}
         self.shown: list[BadRow] = []
@@ -92,6 +113,9 @@ class _Import:
             elif isinstance(row, Interaction):
                 report.read += 1
                 self.event(batch, row, part)
+            elif isinstance(row, LeftOut):
+                report.read += 1
+                report.left_out += 1
             else:
                 report.read += 1
                 self.record(batch, row)
@@ -110,7 +134,9 @@ class _Import:
         report.bad += 1
         report.read += read
         batch.bad.append(row)
-        if len(self.shown) < 20:
+        self.told(row)
+        self.tally.add(row)
+        if len(self.shown) < SHOWN:
             self.shown.append(row)
 
     def record(self, batch: _Batch, row: Item | User) -> None:
@@ -122,22 +148,28 @@ class _Import:
             batch.users.append(row)
 
     def event(self, batch: _Batch, event: Interaction, part: Part) -> None:
-        for entity, key in (("users", event.user_id), ("items", event.item_id)):
-            known = self.known[entity]
-            if key in known:
-                continue
-            if entity not in self.dataset.implied:
-                line = event.sequence & LINE_MASK
-                bad = BadRow(part.name, line, entity[:-1], key, f"unknown {entity[:-1]}")
-                self.reject(batch, bad, part.entity, read=0)
+        if event.user_id not in self.known["users"]:
+            user = self.dataset.implied_user(event.user_id)
+            if user is None:
+                self.unknown(batch, event, part, "user", event.user_id)
                 return
-            known.add(key)
-            self.implied += 1
-            if entity == "users":
-                batch.users.append(User(UserId(key)))
-            else:
-                batch.items.append(Item(ItemId(key), title=key))
+            self.imply(batch.users, user, "users", event.user_id)
+        if event.item_id not in self.known["items"] and event.query is None:
+            item = self.dataset.implied_item(event.item_id)
+            if item is None:
+                self.unknown(batch, event, part, "item", event.item_id)
+                return
+            self.imply(batch.items, item, "items", event.item_id)
         batch.events.append(event)
+
+    def imply(self, rows: list[Any], record: Item | User, entity: str, key: str) -> None:
+        self.known[entity].add(key)
+        self.implied += 1
+        rows.append(record)
+
+    def unknown(self, batch: _Batch, event: Interaction, part: Part, entity: str, key: str) -> None:
+        reason, line = f"unknown {entity}", event.sequence & LINE_MASK
+        self.reject(batch, BadRow(part.name, line, entity, key, reason, reason), part.entity, read=0)
 
     def hand_over(self, batch: _Batch, report: FileReport) -> None:
         """Let the writer have a batch once it is done with the one before: reading and writing overlap."""
@@ -168,28 +200,49 @@ class _Import:
 
 
 def import_dataset(
-    dataset: Dataset, store: CatalogStore, progress: Progress = SILENT, batch_rows: int = BATCH
+    dataset: Dataset,
+    store: CatalogStore,
+    progress: Progress = SILENT,
+    *,
+    told: Told = lambda row: None,
+    replace: bool = False,
+    batch_rows: int = BATCH,
 ) -> ImportReport:
-    """Bring a data set into a store; DataError before anything is written where its files are not as declared."""
+    """Bring a data set into a store.
+
+    Args:
+        told: hears of every bad row, as it is found.
+        replace: whether everything that the store holds goes first.
+
+    Raises:
+        DataError: before anything is written: a file is not as declared, or the store holds records of
+            another edition (`Dataset.edition`), beside which these may not lie.
+    """
     begin = time.perf_counter()
     dataset.check()
-    run = _Import(dataset, store, progress, batch_rows)
+    schema = dataset.schema
+    if replace:
+        store.clear()
+    held = store.begin(dataset.edition)
+    if held != dataset.edition:
+        raise DataError(
+            f"the catalogue of {schema.name} holds other made-up data: {held or 'none of it made up'}; these are: "
+            f"{dataset.edition or 'none of it made up'}. The two do not mix; --replace empties the catalogue first, "
+            "with all events that were recorded since"
+        )
+    run = _Import(dataset, store, progress, told, batch_rows)
     with run.writer:
         for part in dataset.parts():
             run.part(part)
-    store.save_schema(dataset.schema)
+    store.save_schema(schema)
     return ImportReport(
-        dataset.schema.name,
+        schema.name,
         tuple(run.reports.values()),
         store.counts(),
         run.implied,
         tuple(run.shown),
+        run.tally.problems(),
+        schema.generated,
+        schema.missing,
         time.perf_counter() - begin,
     )
-
-
-def describe_bad_row(row: BadRow) -> str:
-    """One line about a bad row, for the terminal."""
-    column = f", column {row.column}" if row.column else ""
-    value = f" ({row.value[:80]!r} came)" if row.value else ""
-    return f"{row.file}:{row.line}{column}: {row.reason}{value}"

@@ -19,10 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 
+from catalog.declaration import Declaration, Download
 from catalog.errors import DataError
-from catalog.files import Location
-from catalog.source import Declaration, Download
-from catalog.tables import present
+from catalog.source import Events, Sequences
+from catalog.tables import Location, present
 
 DATA_VARIABLE = "TOWERBRIDGE_DATA"
 LARGEST_DOWNLOAD = 1 << 30
@@ -70,9 +70,14 @@ def locate(
 
 def required_files(declaration: Declaration) -> list[tuple[str, ...]]:
     """Files below the data set's own folder that it cannot do without, each with what may stand in for it."""
-    tables = [table for table in (declaration.items, declaration.users) if table is not None]
-    files = [table.file for table in (*tables, *declaration.events) if table.folder is None]
-    return files + [fold.file for events in declaration.events for fold in events.folds]
+    own = [table for table in declaration.tables() if table.folder is None]
+    needed = [table for table in own if not table.optional and not table.unless]
+    files = [table.file for table in needed]
+    files += [fold.file for events in declaration.events for fold in events.folds]
+    events = [table for table in own if isinstance(table, Events | Sequences)]
+    if events and not declaration.generated.behaviour and not any(table in needed for table in events):
+        files.append(tuple(file for table in events for file in table.file))
+    return files
 
 
 def _within(folder: Path, name: str, files: Sequence[tuple[str, ...]]) -> Location | None:

@@ -148,6 +148,22 @@ class MongoStore:
             document = self.database["meta"].find_one({"_id": "schema"})
         return None if document is None else DatasetSchema.model_validate_json(document["schema"])
 
+    def begin(self, edition: str) -> str:
+        """Remember which edition of a data set is being imported, unless one is; the remembered one is returned."""
+        with store_errors("remembering the edition"):
+            meta = self.database["meta"]
+            meta.update_one({"_id": "edition"}, {"$setOnInsert": {"edition": edition}}, upsert=True)
+            found = meta.find_one({"_id": "edition"})
+        return edition if found is None else str(found["edition"])
+
+    def clear(self) -> None:
+        """Forget everything; indexes stay, and so do embeddings, which are known by content."""
+        with store_errors("emptying the catalogue"):
+            # The schema first: its presence would promise that the rest is whole.
+            for name in ("meta", "interactions", "users", "items", "quarantine"):
+                self.database[name].delete_many({})
+            self._repeating.clear()
+
     def put_items(self, items: Sequence[Item]) -> Written:
         """Insert or replace by id; where an id is repeated, the last one counts."""
         return self._put(self.database["items"], [documents.item_to_document(item) for item in items])

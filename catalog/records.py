@@ -61,6 +61,8 @@ class Interaction:
     sequence: int = 0
     fold: int = 0
     """The official test fold of a public data set that the event belongs to; 0 where there is none."""
+    query: str | None = None
+    """The words of an event that is a search; it has no item, and `item_id` is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class BadRow:
     column: str
     value: str
     reason: str
+    kind: str = field(default="", compare=False)
+    """What sort of problem it is: a key of `catalog.problems.ADVICE`. Follows from the reason."""
 
 
 @dataclass(frozen=True, slots=True)

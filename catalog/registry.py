@@ -8,12 +8,13 @@ from importlib import resources
 from pathlib import Path
 
 from catalog.dataset import Dataset
+from catalog.declaration import parse, read
 from catalog.errors import ConfigError
-from catalog.files import FileDataset, Location
+from catalog.files import FileDataset
 from catalog.locate import locate
 from catalog.simulated.dataset import SIMULATED, SimulatedDataset
 from catalog.simulated.world import Size
-from catalog.source import parse, read
+from catalog.tables import Location
 
 
 def dataset_names() -> list[str]:

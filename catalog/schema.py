@@ -35,6 +35,7 @@ class InteractionType(BaseModel):
     minimum: float | None = None
     maximum: float | None = None
     positive_from: float | None = Field(default=None, description="a value at least this large means liked")
+    query: bool = Field(default=False, description="whether such an event is a search: words, and no item")
 
     @model_validator(mode="after")
     def _values_are_bounded(self) -> InteractionType:
@@ -42,6 +43,8 @@ class InteractionType(BaseModel):
             raise ValueError("a type with values needs minimum < maximum")
         if not self.value and (self.minimum, self.maximum, self.positive_from) != (None, None, None):
             raise ValueError("minimum, maximum and positive_from need value = true")
+        if self.query and (self.value or self.polarity == "negative"):
+            raise ValueError("a query carries no value and rejects nothing")
         return self
 
     @property
@@ -63,6 +66,9 @@ class DatasetSchema(BaseModel):
     users: dict[Name, Feature] = {}
     interactions: dict[Name, InteractionType] = Field(min_length=1, max_length=32)
     category: str | None = Field(default=None, description="the item feature that categories mean in the API")
+    timed: bool = Field(default=True, description="whether times are real, not just an order of events")
+    generated: tuple[str, ...] = Field(default=(), description="what was generated, in sentences for reports")
+    missing: tuple[str, ...] = Field(default=(), description="declared tables that were not there")
 
     @model_validator(mode="after")
     def _category_exists(self) -> DatasetSchema:

@@ -1,50 +1,30 @@
-"""`dataset.toml`: which columns of which files are ids, text, image, features, events.
+"""What the columns of one table mean: ids, text, pictures, features, events.
 
-This is the declaration only. `catalog.files` reads what is declared, `catalog.locate` finds the folder.
-A minimal one, complete:
-
-    name = "shop"
-    [types.view]
-    [items]
-    file = "products.csv"
-    id = "sku"
-    title = "name"
-    features.price = { kind = "numeric", column = "price", remove = "₹," }
-    [[events]]
-    file = "clicks.tsv.gz"
-    delimiter = "\\t"
-    user = "visitor"
-    item = "sku"
-    timestamp = "when"
-    type = "view"
+Only words that `dataset.toml` may use are here; `catalog.declaration` puts them together, `catalog.cells`
+compiles a cell into a function, and `catalog.tables` finds the rows.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from catalog.errors import ConfigError
-from catalog.schema import DatasetSchema, Feature, InteractionType, Kind, Name
+from catalog.schema import Kind, Name
+
+ARRAYS = (".jsonl", ".ndjson", ".parquet")
+"""Ends of the names of files whose cells may be lists."""
 
 
-class _Declared(BaseModel):
+class Declared(BaseModel):
+    """Base of everything that a declaration holds: closed to unknown words, never changed once read."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Cell(_Declared):
+class Cell(Declared):
     """Where a text comes from: the first of `columns` that holds something, or all of them joined."""
 
     columns: tuple[str, ...] = Field(min_length=1)
@@ -82,25 +62,47 @@ class Cell(_Declared):
         return self
 
 
+class IdCell(Cell):
+    """An id. Where the cell has none, one can be made from what else the row holds."""
+
+    made_of: tuple[str, ...] = Field(
+        default=(), description="columns that a code of ten capital letters and digits is made of then"
+    )
+
+
+class PictureCell(Cell):
+    """A path relative to the folder of its file, an http address or a data: URI."""
+
+    path: str | None = Field(
+        default=None, description="what a path is made as, {} being the cell; none where no such file is"
+    )
+
+    @model_validator(mode="after")
+    def _path_has_one_gap(self) -> PictureCell:
+        if self.path is not None and self.path.count("{}") != 1:
+            raise ValueError(f"path = {self.path!r} needs one {{}} for the cell, as in 'images/{{}}.jpg'")
+        return self
+
+
 def _inside(path: str) -> str:
     if not path or Path(path).is_absolute() or ".." in Path(path).parts:
         raise ValueError(f"{path!r} must be a path below the data set's folder")
     return path
 
 
-InnerPath = Annotated[str, AfterValidator(_inside)]
-
-
 def _one_or_more(given: Any) -> Any:
     return (given,) if isinstance(given, str) else given
 
 
-Files = Annotated[tuple[InnerPath, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
-"""One path, or several of which the first that is there is read. Any of them may be there gzipped as well."""
-
-
 def _names_of_flags(given: Any) -> Any:
     return {name: name for name in given} if isinstance(given, list | tuple) else given
+
+
+InnerPath = Annotated[str, AfterValidator(_inside)]
+Files = Annotated[tuple[InnerPath, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+"""One path, or several of which the first that is there is read. `*` in a name stands for whatever is there:
+all such files are read. Every file may be there gzipped."""
+Words = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 
 
 class FeatureCell(Cell):
@@ -113,12 +115,19 @@ class FeatureCell(Cell):
         default={}, description="multi: columns that hold 1 or 0, and the value that each stands for"
     )
     split: str | None = Field(default=None, min_length=1, description="multi: what stands between the values")
+    taxonomy: Name | None = Field(
+        default=None, description="multi: the value and all that lie above it in this tree"
+    )
+    names: dict[str, str] = Field(default={}, description="categorical: what codes of the file stand for")
     prefix: int | None = Field(default=None, ge=1, description="categorical: keep the first characters only")
     step: float | None = Field(
         default=None, gt=0, description="categorical: a number, rounded down to a multiple"
     )
     remove: str = Field(default="", description="numeric: characters to drop first, such as ₹ and ,")
-    names: dict[str, str] = Field(default={}, description="categorical: what codes of the file stand for")
+    odd_is_missing: bool = Field(default=False, description="numeric: what is no number means: nothing known")
+    below: str | None = Field(
+        default=None, description="numeric: by which share of this column the number is below it"
+    )
 
     @model_validator(mode="after")
     def _parts_fit_the_kind(self) -> FeatureCell:
@@ -127,33 +136,52 @@ class FeatureCell(Cell):
         wrong = {
             "flags": self.flags and self.kind != "multi",
             "split": self.split is not None and self.kind != "multi",
+            "taxonomy": self.taxonomy is not None and self.kind != "multi",
+            "names": self.names and self.kind != "categorical",
             "prefix": self.prefix is not None and self.kind != "categorical",
             "step": self.step is not None and self.kind != "categorical",
             "remove": self.remove and self.kind == "multi",
-            "names": self.names and self.kind != "categorical",
+            "odd_is_missing": self.odd_is_missing and self.kind != "numeric",
+            "below": self.below is not None and self.kind != "numeric",
         }
         for name, is_wrong in wrong.items():
             if is_wrong:
                 raise ValueError(f"{name} does not go with kind = {self.kind!r}")
-        if self.kind == "multi" and not self.flags and self.split is None:
-            raise ValueError("a multi feature needs flags or split")
-        if self.flags and (self.pattern or self.join or self.missing):
-            raise ValueError("flags go without pattern, join and missing")
+        if self.flags and (self.pattern or self.join or self.missing or self.split or self.taxonomy):
+            raise ValueError("flags go without pattern, join, missing, split and taxonomy")
         return self
 
 
-class Table(_Declared):
-    """One delimited text file, plain or gzipped."""
+class Table(Declared):
+    """Rows of one kind: a delimited text file, JSON lines or Parquet, by the end of its name, plain or gzipped.
+
+    Where the data set lies in a database, the table that is called like the file without its ending.
+    """
 
     file: Files
     folder: str | None = Field(
         default=None, pattern=r"^[\w.-]+$", description="another folder beside the data set's own"
+    )
+    optional: bool = Field(default=False, description="whether it may be absent")
+    unless: Annotated[tuple[InnerPath, ...], BeforeValidator(_one_or_more)] = Field(
+        default=(), description="not read where one of these files is there"
+    )
+    where: dict[str, Words] = Field(
+        default={}, description="rows are read only where these columns hold one of these"
     )
     delimiter: str = Field(default=",", min_length=1, max_length=8)
     encoding: str = "utf-8"
     columns: tuple[str, ...] = Field(default=(), description="names, where the file has no header")
     quoted: bool = Field(default=True, description='whether "…" may enclose a cell')
     strip: bool = Field(default=True, description="whether blanks around a cell are dropped")
+    last_takes_rest: bool = Field(
+        default=False, description="whether delimiters in excess belong to the last column"
+    )
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line names the columns."""
+        return not self.columns
 
     @model_validator(mode="after")
     def _is_readable(self) -> Table:
@@ -166,45 +194,65 @@ class Table(_Declared):
         return self
 
 
-class Join(Table):
-    """A further file about the same items or users. Where it is absent, its fields are simply unknown."""
+class Entity(Table):
+    """Rows with an id and features; what becomes of an id that comes again is for `latest` and `merge` to say."""
 
-    id: Cell
+    id: IdCell
+    features: dict[Name, FeatureCell] = {}
+    latest: str | None = Field(
+        default=None, description="a column of numbers: of an id's rows the one with the largest counts"
+    )
+    merge: bool = Field(
+        default=False, description="an id's rows become one: first known value, all categories of a multi"
+    )
+
+    @model_validator(mode="after")
+    def _repeats_one_way(self) -> Entity:
+        if self.latest is not None and self.merge:
+            raise ValueError("latest and merge exclude each other")
+        for name, cell in self.features.items():
+            lists = (
+                cell.flags or cell.taxonomy or cell.split or any(file.endswith(ARRAYS) for file in self.file)
+            )
+            if cell.kind == "multi" and not lists and not self.merge:
+                raise ValueError(f"features.{name}: a multi feature of a text file needs flags or split")
+        return self
+
+
+class Content(Entity):
+    """Rows about items."""
+
     title: Cell | None = None
     text: Cell | None = None
-    image: Cell | None = None
-    features: dict[Name, FeatureCell] = {}
+    image: PictureCell | None = None
+    available: Cell | None = Field(default=None, description="1 or 0: whether the item can be had")
+
+
+class Join(Content):
+    """A further table about the same items. Where it is absent, its fields are simply unknown."""
+
     optional: bool = True
 
 
-class Items(Table):
-    """The catalogue's file. `image` is a path relative to the folder of the file that names it."""
+class Items(Content):
+    """The catalogue's table."""
 
-    id: Cell
-    title: Cell | None = None
-    text: Cell | None = None
-    image: Cell | None = None
-    features: dict[Name, FeatureCell] = {}
     joins: tuple[Join, ...] = ()
 
 
-class UserJoin(Table):
-    """A further file about the same users."""
+class UserJoin(Entity):
+    """A further table about the same users."""
 
-    id: Cell
-    features: dict[Name, FeatureCell] = {}
     optional: bool = True
 
 
-class Users(Table):
-    """The users' file."""
+class Users(Entity):
+    """The users' table."""
 
-    id: Cell
-    features: dict[Name, FeatureCell] = {}
     joins: tuple[UserJoin, ...] = ()
 
 
-class Fold(_Declared):
+class Fold(Declared):
     """An official test fold: a file of the same layout as the events that it picks out."""
 
     file: Files
@@ -212,18 +260,27 @@ class Fold(_Declared):
 
 
 class Events(Table):
-    """A file of interactions, all of one `type` or each of the type that a column names."""
+    """A table of interactions, all of one `type` or each of the type that a column names."""
 
-    user: Cell
-    item: Cell
+    user: IdCell
+    item: IdCell | None = Field(default=None, description="needed unless all events are queries")
     timestamp: Cell
-    unit: Literal["seconds", "milliseconds", "iso"] = "seconds"
+    unit: str = Field(
+        default="seconds",
+        pattern="^(seconds|milliseconds|iso|.*%.*)$",
+        description="seconds, milliseconds, iso, or a format of strptime such as %d/%m/%Y %H:%M",
+    )
+    shift: float = Field(default=0, description="seconds to add to the time")
     type: Name | None = None
     type_column: Cell | None = None
     type_names: dict[str, Name] = Field(default={}, description="from words of the file to declared types")
     skip: tuple[str, ...] = Field(default=(), description="words of the type column whose rows are left out")
     value: Cell | None = None
+    query: Cell | None = Field(default=None, description="the words of an event whose type is a query")
     event_id: Cell | None = None
+    say: str | None = Field(
+        default=None, min_length=1, description="what reports say of events that were not recorded like this"
+    )
     folds: tuple[Fold, ...] = ()
 
     @model_validator(mode="after")
@@ -232,88 +289,22 @@ class Events(Table):
             raise ValueError("events need either type or type_column")
         if self.type is not None and (self.type_names or self.skip):
             raise ValueError("type_names and skip go with type_column")
+        if self.item is None and self.query is None:
+            raise ValueError("events need an item, or a query")
         return self
 
 
-class Download(_Declared):
-    """The official home of a data set."""
+class Sequences(Table):
+    """A text file with one session a line: its items in order, with blanks (or `delimiter`) between.
 
-    url: str = Field(pattern=r"^https?://")
-    md5: str = Field(pattern=r"^[0-9a-f]{32}$")
-    inner: str = Field(default="", description="the folder inside the archive that holds the files")
-    licence: str = Field(min_length=1, description="what whoever downloads agrees to")
+    The session, named by its line, is the user. Times are not known: each session is taken to begin an hour
+    after the one of the line before, and each of its events a second after the last.
+    """
 
+    delimiter: str = Field(default=" ", min_length=1, max_length=8)
+    type: Name
 
-class Declaration(_Declared):
-    """A whole `dataset.toml`."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
-    title: str = ""
-    category: str | None = None
-    folder: str | None = Field(default=None, pattern=r"^[\w.-]+$", description="its folder; else its name")
-    types: dict[Name, InteractionType] = Field(min_length=1, max_length=32)
-    items: Items | None = None
-    users: Users | None = None
-    events: tuple[Events, ...] = Field(min_length=1)
-    implied: tuple[Literal["users", "items"], ...] = Field(
-        default=(), description="what the events may name without a row of its own"
-    )
-    download: Download | None = None
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Declaration:
-        for part in self.events:
-            named = {part.type} if part.type else set(part.type_names.values())
-            for name in sorted(named - set(self.types)):
-                raise ValueError(
-                    f"events of {part.file[0]} are of type {name!r}, which [types] does not declare"
-                )
-        for entity in ("items", "users"):
-            if getattr(self, entity) is None and entity not in self.implied:
-                raise ValueError(f"there is no [{entity}]; declare it, or say implied = [{entity!r}]")
-        self.schema_of()
-        return self
-
-    def schema_of(self) -> DatasetSchema:
-        """The part that travels with the data."""
-        return DatasetSchema(
-            name=self.name,
-            title=self.title,
-            items=_features(self.items),
-            users=_features(self.users),
-            interactions=self.types,
-            category=self.category,
-        )
-
-
-def _features(entity: Items | Users | None) -> dict[str, Feature]:
-    """Declared features of a file and its joins; one name belongs to one file."""
-    found: dict[str, Feature] = {}
-    for part in () if entity is None else (entity, *entity.joins):
-        for name, cell in part.features.items():
-            if name in found:
-                raise ValueError(f"feature {name!r} is declared twice")
-            found[name] = Feature(kind=cell.kind, buckets=cell.buckets)
-    return found
-
-
-def parse(text: str, where: str) -> Declaration:
-    """A declaration from TOML; ConfigError names the file, the key and what is wrong with it."""
-    try:
-        return Declaration.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where} is not valid TOML: {error}") from error
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in each['loc']) or 'the whole'}: {each['msg']}"
-            for each in error.errors()
-        )
-        raise ConfigError(f"{where} is not a valid declaration: {problems}") from error
-
-
-def read(path: Path) -> Declaration:
-    """The declaration in a file."""
-    try:
-        return parse(path.read_text("utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as a declaration: {error}") from error
+    @property
+    def has_header(self) -> bool:
+        """Never: lines are of any length, and there are no columns."""
+        return False

@@ -1,174 +1,149 @@
-"""Rows of delimited text files, streamed; what cannot be read becomes a bad row and the rest goes on.
+"""Rows of tables, wherever they lie: text files, JSON lines, Parquet, a database.
 
-Knows encodings, delimiters, quotes and gzip. What the cells mean is in `catalog.cells`.
+All of them give the same: cells of text in the order of the columns, and a bad row for what cannot be read.
+What the cells mean is in `catalog.cells`.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import re
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO
+from typing import NamedTuple, Protocol
 
 from catalog.errors import ConfigError, DataError
 from catalog.records import BadRow
 from catalog.source import Table
 
-UNDECODABLE = re.compile("[\udc80-\udcff]")
-LARGEST_CELL = 1 << 20
+LIST = "\x1f"
+"""Between the entries of a cell that is a list: the separator of units, which no text holds."""
 SHOWN = 200
 """Characters of a bad row that are kept."""
 
 
-def present(folder: Path, names: Sequence[str]) -> str | None:
-    """The first of the names that is in the folder, as it is, gzipped or gunzipped; None where none is."""
-    for name in names:
-        for variant in (name, f"{name}.gz", name.removesuffix(".gz")):
-            if (folder / variant).is_file():
-                return variant
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class RawRow:
+class RawRow(NamedTuple):
     """One row: the line on which it ends, from 1, and its cells in the order of the columns."""
 
     line: int
     cells: list[str]
 
 
+class RowSource(Protocol):
+    """One table."""
+
+    @property
+    def name(self) -> str:
+        """What errors and reports call it."""
+
+    @property
+    def table(self) -> Table:
+        """How it was declared."""
+
+    def columns(self) -> list[str]:
+        """Names of the columns; DataError where the table is missing, empty or unlike its declaration."""
+
+    def rows(self, wanted: Collection[str]) -> Iterator[RawRow | BadRow]:
+        """All rows, with at least the wanted columns filled; what cannot be read comes as a bad row."""
+
+    def count(self) -> int | None:
+        """About how many rows there are; DataError where the file is damaged. None where nobody knows."""
+
+
 @dataclass(frozen=True, slots=True)
-class TableFile:
-    """A declared table and where it lies. `name` is what errors and reports call it."""
+class Location:
+    """Where a data set lies: its own folder, the one whose folders may hold more about it, or a database."""
 
-    path: Path
-    table: Table
-    name: str
+    folder: Path
+    beside: Path
+    database: str | None = None
+    """An address as SQLAlchemy takes it."""
+    database_tables: frozenset[str] = frozenset()
 
-    def columns(self) -> dict[str, int]:
-        """Position of each column; DataError where the file is missing, empty or unlike its declaration."""
-        table = self.table
-        if not self.path.is_file():
-            raise DataError(f"{self.name} was expected at {self.path}, but there is no such file")
-        first = next((row for row in self._read(with_header=True)), None)
-        if table.columns:
-            if isinstance(first, RawRow) and len(first.cells) != len(table.columns):
-                raise DataError(
-                    f"{self.name}: {len(table.columns)} columns were expected ({', '.join(table.columns)}), but line "
-                    f"{first.line} of {self.path} has {len(first.cells)}; is {table.delimiter!r} its delimiter?"
-                )
-            names = list(table.columns)
-        elif isinstance(first, RawRow):
-            names = first.cells
-        else:
-            raise DataError(f"{self.name}: a header line was expected, but {self.path} has no readable one")
-        return {name: position for position, name in enumerate(names)}
+    def open(self, table: Table) -> list[RowSource]:
+        """The declared table: one source, or several where `*` stands in its name; DataError where it is absent."""
+        if table.folder is None and (name := self._database_table(table.file)) is not None:
+            from catalog.database import DatabaseTable
 
-    def positions(self, wanted: set[str]) -> dict[str, int]:
-        """Positions of the columns, after making sure that all wanted ones are there."""
-        found = self.columns()
-        absent = sorted(wanted - set(found))
-        if absent and self.table.columns:
-            raise ConfigError(f"{self.name}: columns {absent} are used but not in columns = {list(found)}")
-        if absent:
-            raise DataError(
-                f"{self.name}: columns {', '.join(absent)} were expected, but {self.path} has "
-                f"{', '.join(found)}; is {self.table.delimiter!r} its delimiter?"
-            )
-        return found
+            assert self.database is not None
+            return [DatabaseTable(self.database, table, name)]
+        folder = self._folder(table)
+        names = present(folder, table.file)
+        if not names:
+            raise DataError(f"{' or '.join(table.file)} was expected at {folder}, but there is no such file")
+        return [_file(folder / name, table, name) for name in names]
 
-    def rows(self) -> Iterator[RawRow | BadRow]:
-        """All rows after the header; of a wrong number of cells, undecodable or badly quoted ones as bad rows."""
-        width = len(self.columns())
-        for row in self._read(with_header=False):
-            if isinstance(row, RawRow) and len(row.cells) != width:
-                shown = self.table.delimiter.join(row.cells)[:SHOWN]
-                yield BadRow(self.name, row.line, "", shown, f"{width} cells expected, {len(row.cells)} came")
-            else:
-                yield row
+    def has(self, table: Table) -> bool:
+        """Whether the table is there."""
+        in_database = table.folder is None and self._database_table(table.file) is not None
+        return in_database or bool(present(self._folder(table), table.file))
 
-    def count(self) -> int:
-        """Number of lines less the header; reads the whole file, so a damaged archive is found here."""
-        lines, last = 0, b"\n"
-        try:
-            with self._open() as handle:
-                while block := handle.read(1 << 20):
-                    lines += block.count(b"\n")
-                    last = block[-1:]
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{self.name}: {self.path} is damaged or cannot be read: {error}") from error
-        return max(lines + (last != b"\n") - (not self.table.columns), 0)
+    def replaces(self, table: Table) -> bool:
+        """Whether something is there that makes the table superfluous."""
+        unless = table.unless
+        return self._database_table(unless) is not None or bool(present(self.folder, unless))
 
-    def _open(self) -> IO[bytes]:
-        if self.path.suffix == ".gz":
-            return gzip.open(self.path, "rb")  # type: ignore[return-value]
-        return self.path.open("rb")
+    def reads(self, table: Table) -> bool:
+        """Whether the table is there and is to be read."""
+        return self.has(table) and not self.replaces(table)
 
-    def _read(self, with_header: bool) -> Iterator[RawRow | BadRow]:
-        table = self.table
-        skip_header = not with_header and not table.columns
-        # The byte order mark that some programs write is no part of the first column's name.
-        encoding = "utf-8-sig" if table.encoding.lower() in ("utf-8", "utf8") else table.encoding
-        try:
-            with (
-                self._open() as raw,
-                io.TextIOWrapper(raw, encoding, errors="surrogateescape", newline="") as text,
-            ):
-                split = self._quoted if table.quoted and len(table.delimiter) == 1 else self._plain
-                for row in split(text):
-                    if skip_header and isinstance(row, RawRow):
-                        skip_header = False
-                        continue
-                    yield row
-        except (OSError, EOFError, zlib.error, UnicodeError) as error:
-            raise DataError(f"{self.name}: {self.path} is damaged or cannot be read: {error}") from error
+    def _database_table(self, files: Sequence[str]) -> str | None:
+        """The first of the files for which the database has a table; None where it has none."""
+        return next((stem(file) for file in files if stem(file) in self.database_tables), None)
 
-    def _plain(self, text: IO[str]) -> Iterator[RawRow | BadRow]:
-        delimiter, strip = self.table.delimiter, self.table.strip
-        for number, line in enumerate(text, 1):
-            line = line.rstrip("\r\n")
-            if not line:
-                continue
-            if not line.isascii() and UNDECODABLE.search(line):
-                yield self._undecodable(number, line)
-                continue
-            cells = line.split(delimiter)
-            yield RawRow(number, [cell.strip() for cell in cells] if strip else cells)
+    def _folder(self, table: Table) -> Path:
+        return self.folder if table.folder is None else self.beside / table.folder
 
-    def _quoted(self, text: IO[str]) -> Iterator[RawRow | BadRow]:
-        spoiled = False
 
-        def watched() -> Iterator[str]:
-            nonlocal spoiled
-            for line in text:
-                if not line.isascii() and UNDECODABLE.search(line):
-                    spoiled = True
-                yield line
+def _file(path: Path, table: Table, name: str) -> RowSource:
+    """The reader of a file, by the end of its name."""
+    end = Path(name.removesuffix(".gz")).suffix
+    if end in (".jsonl", ".ndjson"):
+        from catalog.jsonlines import JsonLines
 
-        csv.field_size_limit(LARGEST_CELL)
-        reader = csv.reader(watched(), delimiter=self.table.delimiter)
-        strip = self.table.strip
-        while True:
-            spoiled, before = False, reader.line_num
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                reason = f"lines {before + 1} to {reader.line_num} are not valid CSV: {error}"
-                yield BadRow(self.name, reader.line_num, "", "", reason)
-                continue
-            if not cells:
-                continue
-            if spoiled:
-                yield self._undecodable(reader.line_num, self.table.delimiter.join(cells))
-                continue
-            yield RawRow(reader.line_num, [cell.strip() for cell in cells] if strip else cells)
+        return JsonLines(path, table, name)
+    if end == ".parquet":
+        from catalog.parquet import ParquetFile
 
-    def _undecodable(self, line: int, shown: str) -> BadRow:
-        return BadRow(self.name, line, "", shown[:SHOWN], f"not valid {self.table.encoding}")
+        return ParquetFile(path, table, name)
+    from catalog.delimited import TextFile
+
+    return TextFile(path, table, name)
+
+
+def stem(file: str) -> str:
+    """What a database calls the table of a file: `in/user_data.csv.gz` is `user_data`."""
+    return Path(file).name.split(".")[0]
+
+
+def present(folder: Path, names: Sequence[str]) -> list[str]:
+    """The first of the names that is in the folder, plain or gzipped; all that match it where it holds a `*`."""
+    for name in names:
+        if "*" in name:
+            inner = Path(name).parent
+            own, pattern = folder / inner, Path(name).name
+            found = sorted(path.name for path in own.iterdir() if path.is_file()) if own.is_dir() else []
+            matching = [
+                each for each in found if any(fnmatchcase(each, one) for one in (pattern, f"{pattern}.gz"))
+            ]
+            if matching:
+                return [str(inner / each) for each in matching]
+            continue
+        for variant in (name, f"{name}.gz", name.removesuffix(".gz")):
+            if (folder / variant).is_file():
+                return [variant]
+    return []
+
+
+def positions(source: RowSource, wanted: Collection[str]) -> dict[str, int]:
+    """Position of each column, after making sure that all wanted ones are there."""
+    found = source.columns()
+    absent = sorted(set(wanted) - set(found))
+    if absent and source.table.columns:
+        raise ConfigError(f"{source.name}: columns {absent} are used but not in columns = {found}")
+    if absent:
+        raise DataError(
+            f"{source.name}: columns {', '.join(absent)} were expected, but it has {', '.join(found)}; "
+            f"mend the names in the declaration, or its delimiter ({source.table.delimiter!r})"
+        )
+    return {name: position for position, name in enumerate(found)}

@@ -22,6 +22,13 @@ class NowhereStore:
         """Nothing is ever here."""
         return None
 
+    def begin(self, edition: str) -> str:
+        """Nothing else is ever here."""
+        return edition
+
+    def clear(self) -> None:
+        """There is nothing to forget."""
+
     def put_items(self, items: Sequence[Item]) -> Written:
         """Count them as new."""
         self._items += len(items)

@@ -38,7 +38,7 @@ class Workspace:
     @property
     def dataset(self) -> str:
         """The name of the data set; that of its declaration where the settings give a path."""
-        from catalog.source import read
+        from catalog.declaration import read
 
         given = Path(self.config.dataset)
         if (given / DECLARATION).is_file():

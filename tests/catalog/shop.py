@@ -3,8 +3,9 @@
 import gzip
 from pathlib import Path
 
-from catalog.files import FileDataset, Location
-from catalog.source import parse
+from catalog.declaration import parse
+from catalog.files import FileDataset
+from catalog.tables import Location
 
 DECLARATION = """
 name = "shop"

@@ -13,9 +13,10 @@ import pytest
 
 from catalog.errors import DataError, StoreError
 from catalog.files import FileDataset
-from catalog.importer import describe_bad_row, import_dataset
+from catalog.importer import import_dataset
 from catalog.memory import MemoryStore
 from catalog.mongo import MongoStore
+from catalog.problems import describe
 from catalog.records import BadRow, Interaction
 from catalog.store import Counts, Written
 from tests.catalog.shop import write_shop
@@ -66,10 +67,11 @@ def test_a_first_import_holds_all_and_says_so(shop: FileDataset, store: MongoSto
     numbers = [(f.name, f.entity, f.read, f.inserted, f.unchanged, f.bad) for f in report.files]
     assert numbers == [
         ("goods.csv", "items", 2, 2, 0, 0), ("people.dat", "users", 2, 2, 0, 0),
-        ("stars.tsv", "interactions", 3, 3, 0, 0), ("clicks.csv", "interactions", 2, 2, 0, 0),
+        ("stars.tsv", "interactions", 3, 3, 0, 0), ("clicks.csv", "interactions", 3, 2, 0, 0),
     ]  # fmt: skip
     assert watcher.started == [("goods.csv", 3), ("people.dat", 2), ("stars.tsv", 3), ("clicks.csv", 3)]
     assert watcher.done == 9
+    assert report.files[3].left_out == 1
     assert store.load_schema() == shop.schema
 
 
@@ -95,9 +97,9 @@ def test_bad_rows_are_kept_counted_and_shown(shop: FileDataset, store: MongoStor
     ]
     assert list(report.bad) == list(store.quarantined()) == expected
     assert report.counts.quarantined == 3
-    assert describe_bad_row(expected[0]) == "stars.tsv:4, column stars: a number was expected ('six' came)"
+    assert describe(expected[0]) == "stars.tsv:4, column stars: a number was expected ('six' came)"
     for file in report.files:
-        assert file.read == file.inserted + file.updated + file.unchanged + file.bad
+        assert file.read == file.inserted + file.updated + file.unchanged + file.left_out + file.bad
 
 
 def test_what_is_implied_is_added(shop: FileDataset, store: MongoStore) -> None:
@@ -154,10 +156,11 @@ def test_a_store_that_fails_stops_the_import(shop: FileDataset) -> None:
 IMPORTING = """
 import sys
 from pathlib import Path
-from catalog.files import FileDataset, Location
+from catalog.declaration import parse
+from catalog.files import FileDataset
 from catalog.importer import import_dataset
 from catalog.mongo import MongoStore
-from catalog.source import parse
+from catalog.tables import Location
 from tests.catalog.shop import DECLARATION
 
 folder, uri, database = sys.argv[1:]

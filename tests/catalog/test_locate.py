@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from catalog import locate as locating
+from catalog.declaration import Declaration, parse
 from catalog.errors import ConfigError, DataError
-from catalog.files import FileDataset, Location
+from catalog.files import FileDataset
 from catalog.locate import locate, required_files
 from catalog.registry import dataset_names, open_dataset
 from catalog.simulated.dataset import SimulatedDataset
 from catalog.simulated.world import Size
-from catalog.source import Declaration, parse
+from catalog.tables import Location
 from tests.catalog.shop import DECLARATION, write_shop
 
 FILES = {

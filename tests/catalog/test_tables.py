@@ -7,18 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.delimited import TextFile
 from catalog.records import BadRow
 from catalog.source import Table
-from catalog.tables import RawRow, TableFile
+from catalog.tables import RawRow
 
 
-def table(folder: Path, content: bytes, name: str = "t.csv", **more: object) -> TableFile:
+def table(folder: Path, content: bytes, name: str = "t.csv", **more: object) -> TextFile:
     (folder / name).write_bytes(content)
-    return TableFile(folder / name, Table.model_validate({"file": name, **more}), name)
+    return TextFile(folder / name, Table.model_validate({"file": name, **more}), name)
 
 
-def cells(file: TableFile) -> list[list[str]]:
-    return [row.cells for row in file.rows() if isinstance(row, RawRow)]
+def cells(file: TextFile) -> list[list[str]]:
+    return [row.cells for row in file.rows(()) if isinstance(row, RawRow)]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def cells(file: TableFile) -> list[list[str]]:
 def test_the_same_table_in_many_dresses(tmp_path: Path, content: bytes) -> None:
     file = table(tmp_path, content)
     assert cells(file) == [["1", "2"], ["3", "4"]]
-    assert file.columns() == {"a": 0, "b": 1}
+    assert file.columns() == ["a", "b"]
 
 
 def test_gzip_is_seen_by_its_name(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_blanks_are_kept_where_they_are_wanted(tmp_path: Path) -> None:
 
 def test_quotes_may_hold_delimiters_and_line_ends_and_lines_are_still_right(tmp_path: Path) -> None:
     file = table(tmp_path, b'a,b\n"x,\ny",2\n3\n4,5\n')
-    assert list(file.rows()) == [
+    assert list(file.rows(())) == [
         RawRow(3, ["x,\ny", "2"]),
         BadRow("t.csv", 4, "", "3", "2 cells expected, 1 came"),
         RawRow(5, ["4", "5"]),
@@ -64,7 +65,7 @@ def test_quotes_are_text_where_the_file_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("quoted", [True, False])
 def test_a_line_in_another_encoding_is_bad_and_the_next_one_is_not(tmp_path: Path, quoted: bool) -> None:
     file = table(tmp_path, b"a,b\n1,caf\xe9\n2,caf\xc3\xa9\n", quoted=quoted)
-    bad, good = file.rows()
+    bad, good = file.rows(())
     assert (bad.line, bad.reason) == (2, "not valid utf-8")
     assert good == RawRow(3, ["2", "café"])
 
@@ -85,7 +86,7 @@ def test_characters_that_only_look_like_line_ends_end_no_line(tmp_path: Path) ->
 def test_a_quote_that_never_closes_is_one_bad_row(tmp_path: Path) -> None:
     filler = b"1,2\n" * 300_000
     file = table(tmp_path, b'a,b\n1,2\n3,"open\n' + filler)
-    first, second, *_ = file.rows()
+    first, second, *_ = file.rows(())
     assert first == RawRow(2, ["1", "2"])
     assert isinstance(second, BadRow)
     assert "lines 3 to " in second.reason
@@ -108,7 +109,7 @@ def test_what_the_csv_module_writes_is_read_back(
     path = tmp_path_factory.mktemp("csv") / "t.csv"
     with path.open("w", newline="", encoding="utf-8") as handle:
         csv.writer(handle, quoting=csv.QUOTE_ALL).writerows([["a", "b", "c"], *rows])
-    file = TableFile(path, Table(file="t.csv", strip=False), "t.csv")
+    file = TextFile(path, Table(file="t.csv", strip=False), "t.csv")
     assert cells(file) == rows
 
 
@@ -119,7 +120,7 @@ def test_reading_streams(tmp_path: Path) -> None:
     file = table(tmp_path, b"a,b\n" + b"1,2\n" * 200_000)
     tracemalloc.start()
     try:
-        assert sum(1 for _ in file.rows()) == 200_000
+        assert sum(1 for _ in file.rows(())) == 200_000
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()

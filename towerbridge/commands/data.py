@@ -96,7 +96,7 @@ def _asked(
 
 
 def _show(report: ImportReport, as_json: bool) -> None:
-    from catalog.importer import describe_bad_row
+    from catalog.problems import describe
     from towerbridge.output import duration, note, print_json, table
     from towerbridge.stages import counts_in_words
 
@@ -122,6 +122,6 @@ def _show(report: ImportReport, as_json: bool) -> None:
     counts = report.counts
     print(f"{report.dataset}: {counts_in_words(counts)}")
     for bad in report.bad:
-        note(f"bad row: {describe_bad_row(bad)}")
+        note(f"bad row: {describe(bad)}")
     if counts.quarantined > len(report.bad):
         note(f"and more: {counts.quarantined:,} bad rows in all, set aside in the collection `quarantine`")
