@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -32,7 +32,7 @@ class Lines:
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream or sys.stderr, clock
-        self._label, self._done = "", 0
+        self._label, self._figures, self._done = "", "", 0
         self._total: int | None = None
         self._began = self._told = clock()
         self._wrote = float("-inf")
@@ -40,7 +40,7 @@ class Lines:
     def start(self, label: str, total: int | None) -> None:
         """A stretch of work begins."""
         self._finish()
-        self._label, self._total, self._done = label, total, 0
+        self._label, self._figures, self._total, self._done = label, "", total, 0
         self._began = self._told = self._clock()
 
     def advance(self, count: int) -> None:
@@ -55,7 +55,11 @@ class Lines:
         if self._total:
             share = f" of {self._total:,} ({100 * self._done / self._total:.0f} %)"
             remaining = f", {duration((self._total - self._done) / rate)} to go" if rate else ""
-        self._write(f"{self._label}: {self._done:,}{share}, {per_second(rate)}{remaining}")
+        self._write(f"{self._label}: {self._done:,}{share}, {per_second(rate)}{remaining}{self._figures}")
+
+    def note(self, **figures: float) -> None:
+        """How it is going, written at the end of the next line."""
+        self._figures = f"; {in_words(figures)}"
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +76,7 @@ class Lines:
         is_due = took >= LINE_SECONDS or now - self._wrote >= LINE_SECONDS
         if self._label and self._done and took >= WORTH_TELLING and is_due:
             self._write(
-                f"{self._label}: {self._done:,} in {duration(took)} ({per_second(self._done / took)})"
+                f"{self._label}: {self._done:,} in {duration(took)} ({per_second(self._done / took)}){self._figures}"
             )
         self._label = ""
 
@@ -99,7 +103,8 @@ class Bars:
 
         self._progress = progress.Progress(
             progress.TextColumn("  {task.description}"), progress.BarColumn(), progress.MofNCompleteColumn(), Rate(),
-            progress.TimeRemainingColumn(), console=Console(file=stream or sys.stderr), transient=True,
+            progress.TimeRemainingColumn(), progress.TextColumn("{task.fields[figures]}"),
+            console=Console(file=stream or sys.stderr), transient=True,
         )  # fmt: skip
         self._task: TaskID | None = None
 
@@ -107,12 +112,17 @@ class Bars:
         """A stretch of work begins."""
         if self._task is not None:
             self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(label, total=total)
+        self._task = self._progress.add_task(label, total=total, figures="")
 
     def advance(self, count: int) -> None:
         """So much more is done."""
         assert self._task is not None, "progress is advanced before anything was started"
         self._progress.advance(self._task, count)
+
+    def note(self, **figures: float) -> None:
+        """How it is going, at the end of the bar."""
+        assert self._task is not None, "progress is noted before anything was started"
+        self._progress.update(self._task, figures=in_words(figures))
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -122,6 +132,11 @@ class Bars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+
+def in_words(figures: Mapping[str, float]) -> str:
+    """`epoch 3, loss 6.125, best 0.1418`."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
 def progress() -> Bars | Lines:

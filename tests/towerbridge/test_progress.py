@@ -61,6 +61,26 @@ def test_many_short_stretches_are_told_every_ten_seconds(clock):
     ]  # fmt: skip
 
 
+def test_figures_are_told_at_the_end_of_a_line_until_there_are_newer_ones(clock):
+    stream = io.StringIO()
+    with Lines(stream, clock) as lines:
+        lines.start("towers", 1000)
+        for loss in (6.12345, 5.5):
+            clock.now += 10
+            lines.note(epoch=3, loss=loss)
+            lines.advance(100)
+        lines.start("ranker", 10)
+        clock.now += 10
+        lines.advance(10)
+    assert stream.getvalue().splitlines() == [
+        "  towers: 100 of 1,000 (10 %), 10/s, 90 s to go; epoch 3, loss 6.123",
+        "  towers: 200 of 1,000 (20 %), 10/s, 80 s to go; epoch 3, loss 5.5",
+        "  towers: 200 in 20 s (10/s); epoch 3, loss 5.5",
+        "  ranker: 10 of 10 (100 %), 1.0/s, 0.0 s to go",
+        "  ranker: 10 in 10 s (1.0/s)",
+    ]
+
+
 def test_an_unknown_total_has_no_share_and_no_end(clock):
     stream = io.StringIO()
     lines = Lines(stream, clock)
@@ -104,7 +124,9 @@ def test_bars_draw_and_clean_up():
         for label, total in itertools.product(("first", "second"), (3, None)):
             bars.start(label, total)
             bars.advance(2)
+            bars.note(loss=0.125)
     assert "second" in stream.getvalue()
+    assert "loss 0.125" in stream.getvalue()
 
 
 def test_a_pipe_gets_lines(monkeypatch):
