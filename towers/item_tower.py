@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from towers.frameworks import keras, tf
-from towers.layers import mean_of_tokens, normal, table
+from towers.layers import Dropout, Noise, mean_of_tokens, normal, table
 
 SPREAD = 0.02
 """Standard deviation of weights before training."""
@@ -33,6 +33,7 @@ class ItemTower(keras.layers.Layer):
     def __init__(self, sizes: ItemSizes, embedding_size: int, id_dropout: float, dropout: float) -> None:
         super().__init__(name="item_tower")
         self.id_dropout = id_dropout
+        self.noise = Noise("noise")
         self.ids = table(sizes.ids, embedding_size, SPREAD, "ids")
         self.tokens = table(sizes.tokens, embedding_size, SPREAD, "tokens")
         self.numeric = keras.layers.Dense(embedding_size, kernel_initializer=normal(SPREAD), name="numeric")
@@ -43,8 +44,7 @@ class ItemTower(keras.layers.Layer):
         """Item vectors `[n, embedding_size]`."""
         row = inputs["item_row"]
         if training:
-            keep = tf.random.uniform(tf.shape(row)) >= self.id_dropout
-            row = tf.where(keep, row, 0)
+            row = tf.where(self.noise.kept(self.id_dropout, tf.shape(row)), row, 0)
         mask = inputs["content_mask"]
         return (
             self.ids(row)
@@ -61,7 +61,7 @@ class Modality(keras.layers.Layer):
     def __init__(self, embedding_size: int, dropout: float, name: str) -> None:
         super().__init__(name=name)
         self.project = keras.layers.Dense(embedding_size, kernel_initializer=normal(SPREAD), name="project")
-        self.dropout = keras.layers.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def call(self, content: tf.Tensor, mask: tf.Tensor, training: bool = False) -> tf.Tensor:
         """`[n, embedding_size]` from content `[n, dim]` and mask `[n, 1]`."""

@@ -35,6 +35,54 @@ def mean_of_tokens(tokens_table: keras.layers.Embedding, tokens: tf.Tensor) -> t
     return total / tf.maximum(tf.reduce_sum(present, axis=-2), 1.0)
 
 
+class Noise(keras.layers.Layer):
+    """Random decisions whose state is a weight: a training that is taken up again draws what it would have drawn.
+
+    TensorFlow's own random operations count inside their kernels, where nothing can be read or restored. A byte
+    decides about one number, in steps of 1/256 then, and costs half the time of a float.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.state = self.add_weight(
+            name="state", shape=(2,), dtype=tf.int64, initializer=keras.initializers.RandomUniform(0, 2**31 - 1),
+            trainable=False, synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )  # fmt: skip
+
+    def kept(self, dropped: float, shape: tf.Tensor) -> tf.Tensor:
+        """Booleans of a shape, false with the probability `dropped`."""
+        count = tf.reduce_prod(shape)
+        # Replicas of a model on several devices draw different numbers.
+        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
+        seed = self.state.assign_add((0, 1)) + tf.stack([replica * 2**32, 0])
+        drawn = tf.random.stateless_uniform([(count + 3) // 4], seed, None, None, tf.int32, alg="philox")
+        bytes_ = tf.reshape(tf.bitcast(drawn, tf.uint8), [-1])[:count]
+        return tf.reshape(bytes_, shape) >= tf.constant(in_bytes(dropped), tf.uint8)
+
+
+def in_bytes(share: float) -> int:
+    """A share as a number of the 256 values of a byte, never all of them."""
+    return min(255, round(256 * share))
+
+
+class Dropout(keras.layers.Layer):
+    """Zeroes a share of its input in training and scales up the rest (Srivastava et al. 2014)."""
+
+    def __init__(self, rate: float, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.rate = rate
+        self.noise = Noise("noise")
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The input's shape; outside training the input itself."""
+        dropped = in_bytes(self.rate)
+        if not training or not dropped:
+            return x
+        kept = tf.cast(self.noise.kept(self.rate, tf.shape(x)), x.dtype)
+        return x * (kept * (256 / (256 - dropped)))
+
+
 class LayerNorm(keras.layers.Layer):
     """Layer normalisation (Ba et al. 2016), spelled so that onnxruntime recognises it and runs it as one operator.
 

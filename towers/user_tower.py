@@ -15,7 +15,7 @@ import numpy as np
 from towers.features import GAP_EDGES
 from towers.frameworks import keras, tf
 from towers.item_tower import SPREAD
-from towers.layers import LayerNorm, Linear, mean_of_tokens, table
+from towers.layers import Dropout, LayerNorm, Linear, Noise, mean_of_tokens, table
 
 FLOOR = -1e9
 """The logit of what must not be attended to."""
@@ -49,13 +49,14 @@ class UserTower(keras.layers.Layer):
     ) -> None:
         super().__init__(name="user_tower")
         self.id_dropout = id_dropout
+        self.noise = Noise("noise")
         self.unknown = np.array(sizes.unknown, np.int32)
         self.ids = table(sizes.ids, embedding_size, SPREAD, "ids")
         self.tokens = table(sizes.tokens, embedding_size, SPREAD, "tokens")
         self.types = table(sizes.types + 1, embedding_size, SPREAD, "types")
         self.value = Linear(2, embedding_size, SPREAD, bias=False, name="value")
         self.gaps = table(len(GAP_EDGES) + 1, embedding_size, SPREAD, "gaps")
-        self.dropout = keras.layers.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = [
             Block(embedding_size, heads, sizes.history + 1, dropout, f"block_{i}") for i in range(blocks)
         ]
@@ -85,9 +86,10 @@ class UserTower(keras.layers.Layer):
         row, tokens = inputs["user_row"], inputs["user_tokens"]
         if training:
             # Half of those whose id is dropped are strangers altogether, so that a stranger's vector is learned too.
-            draw = tf.random.uniform(tf.shape(row))
-            row = tf.where(draw >= self.id_dropout, row, 0)
-            tokens = tf.where(draw[:, None] >= self.id_dropout / 2, tokens, self.unknown[None, :])
+            kept = self.noise.kept(self.id_dropout, tf.shape(row))
+            told = kept | self.noise.kept(0.5, tf.shape(row))
+            row = tf.where(kept, row, 0)
+            tokens = tf.where(told[:, None], tokens, self.unknown[None, :])
         user = self.ids(row) + mean_of_tokens(self.tokens, tokens)
         types = inputs["history_types"]
         values = inputs["history_values"][..., None]
@@ -116,7 +118,7 @@ class Block(keras.layers.Layer):
         self.out = Linear(size, size, SPREAD)
         self.up = Linear(size, 2 * size, SPREAD)
         self.down = Linear(2 * size, size, SPREAD)
-        self.dropout = keras.layers.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.distance = self.add_weight(name="distance", shape=(heads, length + 1), initializer="zeros")
         ahead = np.arange(length)[:, None] - np.arange(length)[None, :]
         # The user at position 0 is at no distance in time: it has a bias of its own, the last one.
