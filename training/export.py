@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ def export(
     rating: Rated | None,
     config: TrainConfig,
     seconds: Mapping[str, float],
+    notes: Sequence[str],
     folder: Path,
 ) -> Run:
     """Write everything that a bundle is built from."""
@@ -60,6 +61,7 @@ def export(
         training={
             "config": asdict(config),
             "seconds": dict(seconds),
+            "notes": list(notes),
             "towers": {"epochs": retriever.fitted.epochs, "best_epoch": retriever.fitted.best_epoch,
                        "examples_per_second": round(retriever.fitted.examples_per_second)},
         },

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from catalog.progress import Progress
 from catalog.records import Ints
 from towers.features import CROSS
 from towers.layers import tensors
@@ -15,6 +14,7 @@ from towers.order import OrderHead
 from towers.ranker import OrderModel
 from towers.rating import RankerSizes
 from training.config import TrainConfig
+from training.course import Course
 from training.fit import Fitted, fit
 from training.lists import Lists, training_lists, validation_lists
 from training.metrics import MISSED, summary
@@ -42,10 +42,10 @@ class Ordered:
         return self.ranked["ndcg@10"] > self.retrieval["ndcg@10"]
 
 
-def fit_order(early: Retriever, final: Retriever, config: TrainConfig, progress: Progress) -> Ordered:
+def fit_order(early: Retriever, final: Retriever, config: TrainConfig, course: Course) -> Ordered:
     """Train on what the early retriever returned, validate on what the final one does."""
     rng = np.random.default_rng(config.seed + 1)
-    examples = training_lists(early, final.split.end, config, rng, progress)
+    examples = training_lists(early, final.split.end, config, rng, course.progress)
     pools = validation_lists(final, validation_users(final.split, config, rng), config.candidates)
     flat = (
         examples.cross.reshape(-1, len(CROSS))
@@ -60,6 +60,9 @@ def fit_order(early: Retriever, final: Retriever, config: TrainConfig, progress:
     model = OrderModel(head)
     retrieval = summary(np.where(pools.chosen >= 0, pools.chosen, MISSED))
     if not len(examples.users) or not len(pools.users):
+        course.remark(
+            "No user has enough interactions for an order to be learned from, so retrieval's is served."
+        )
         return Ordered(head, None, retrieval, retrieval)
 
     def batches() -> Iterator[Batch]:
@@ -68,10 +71,11 @@ def fit_order(early: Retriever, final: Retriever, config: TrainConfig, progress:
             yield examples.batch(early, order[at : at + config.order_batch_size])
 
     fitted = fit(
-        model, label="ranker, order", batches=batches, steps=-(-len(examples.users) // config.order_batch_size),
-        examples=len(examples.users), validate=lambda: summary(ranks(model, final, pools))["ndcg@10"],
+        model, label="ranker, order", batches=batches, rng=rng,
+        steps=-(-len(examples.users) // config.order_batch_size), examples=len(examples.users),
+        validate=lambda: summary(ranks(model, final, pools))["ndcg@10"],
         epochs=config.order_epochs, learning_rate=config.order_learning_rate, patience=config.patience,
-        validate_every=1, progress=progress,
+        validate_every=1, course=course,
     )  # fmt: skip
     return Ordered(head, fitted, retrieval, summary(ranks(model, final, pools)))
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from catalog.progress import Progress
 from catalog.records import Ints
 from towers.frameworks import keras
 from towers.layers import tensors
 from towers.ranker import RatingModel
 from towers.rating import RatingHead
 from training.config import TrainConfig
+from training.course import Course
 from training.fit import Fitted, fit
 from training.metrics import rmse
 from training.order import ranker_sizes
@@ -39,16 +39,25 @@ class Rated:
     """On the held-out twentieth."""
 
 
-def fit_rating(retriever: Retriever, config: TrainConfig, progress: Progress) -> Rated | None:
+def fit_rating(retriever: Retriever, config: TrainConfig, course: Course) -> Rated | None:
     """Train the head; None where the data set has no values to learn from."""
     data, split = retriever.data, retriever.split
     name = data.schema.rating_type()
     if name is None:
+        course.remark("No interaction type has values, so no ratings are predicted.")
         return None
     kind, code = data.schema.interactions[name], data.schema.type_code(name)
     log = data.log
     events = np.flatnonzero(split.training(log) & (log.types == code) & ~np.isnan(log.values))
     if len(events) < ENOUGH:
+        course.remark(
+            f"Of {ENOUGH} values that are needed to predict ratings there are {len(events):,}, so none are."
+        )
+        return None
+    if len(np.unique(log.values[events])) == 1:
+        course.remark(
+            f"All {len(events):,} values are {log.values[events[0]]:g}, so no ratings are predicted."
+        )
         return None
     rng = np.random.default_rng(config.seed + 2)
     shuffled = rng.permutation(events)
@@ -75,9 +84,9 @@ def fit_rating(retriever: Retriever, config: TrainConfig, progress: Progress) ->
         return -rmse(log.values[held], np.concatenate(predicted))
 
     fitted = fit(
-        model, label="ranker, rating", batches=batches, steps=-(-len(learned) // config.rating_batch_size),
+        model, label="ranker, rating", batches=batches, rng=rng, steps=-(-len(learned) // config.rating_batch_size),
         examples=len(learned), validate=validate, epochs=config.rating_epochs,
-        learning_rate=config.rating_learning_rate, patience=2, validate_every=1, progress=progress,
+        learning_rate=config.rating_learning_rate, patience=2, validate_every=1, course=course,
     )  # fmt: skip
     return Rated(head, fitted, -fitted.best)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from catalog.progress import Progress
 from catalog.records import Candidates, Floats, Ints
 from index.protocol import best
 from towers.features import FeatureSpace, ItemColumns
@@ -18,6 +17,7 @@ from towers.item_tower import ItemSizes
 from towers.retrieval import RetrievalModel
 from towers.user_tower import UserSizes
 from training.config import TrainConfig
+from training.course import Course
 from training.dataset import TrainingData
 from training.fit import Fitted, fit
 from training.metrics import ndcg
@@ -62,7 +62,7 @@ class Retriever:
 
 
 def fit_retriever(
-    data: TrainingData, space: FeatureSpace, split: Split, config: TrainConfig, label: str, progress: Progress
+    data: TrainingData, space: FeatureSpace, split: Split, config: TrainConfig, label: str, course: Course
 ) -> Retriever:
     """Train both towers on the training part of a split, choosing the epoch on its validation events."""
     log = data.log
@@ -101,10 +101,10 @@ def fit_retriever(
         return ndcg(np.concatenate(ranks), 10) if ranks else 0.0
 
     fitted = fit(
-        model, label=label, batches=lambda: windows.epoch(config.batch_size, rng),
+        model, label=label, batches=lambda: windows.epoch(config.batch_size, rng), rng=rng,
         steps=windows.steps(config.batch_size), examples=windows.examples, validate=validate,
         epochs=config.epochs, learning_rate=config.learning_rate, patience=config.patience,
-        validate_every=config.validate_every, progress=progress,
+        validate_every=config.validate_every, course=course,
     )  # fmt: skip
     return Retriever(data, space, split, model, users, columns, model.item_vectors(), fitted)
 

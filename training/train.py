@@ -1,12 +1,15 @@
-"""One training run: towers for the ranker, towers to ship, the ranker's two heads.
+"""One training run: towers to ship, towers for the ranker, the ranker's two heads.
 
 The ranker must learn from retrieval's mistakes on events that retrieval has not seen. So the towers are
-fitted twice: without each user's last training events, which the ranker then learns from, and with them.
+fitted twice: on all training events, and without each user's last ones, which the ranker then learns from.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +19,18 @@ from catalog.progress import SILENT, Progress
 from towers.device import use_device
 from towers.features import FeatureSpace
 from towers.frameworks import keras
+from training.checkpoint import Started, Unfinished
 from training.config import TrainConfig
+from training.course import Course
 from training.dataset import TrainingData
 from training.export import export
+from training.notes import shortcomings
 from training.order import fit_order
 from training.rating import fit_rating
 from training.retriever import fit_retriever
 from training.run import Run
 from training.split import Split, next_item
+from training.tracking import UNTRACKED, Tracker
 
 
 def train(
@@ -33,19 +40,21 @@ def train(
     progress: Progress = SILENT,
     *,
     split: Split | None = None,
+    tracker: Tracker = UNTRACKED,
 ) -> Run:
-    """Fit all models and leave a run in `folder`.
+    """Fit all models and leave a run in `folder`; goes on where a killed training of the same run stood.
 
     Args:
         data: what to learn from.
         config: how.
         folder: where the run goes.
-        progress: told of every epoch.
+        progress: told of every batch.
         split: what to learn from and what to validate on; that of the next-item protocol where none is given.
+        tracker: told of every epoch.
 
     Raises:
         NotReadyError: too few interactions to learn anything.
-        ConfigError: the device asked for is not there.
+        ConfigError: the device asked for is not there, or the folder holds the beginning of another run.
     """
     use_device(config.device)
     split = split or next_item(data)
@@ -54,28 +63,49 @@ def train(
             f"expected users with at least three items to learn from in {data.schema.name}, found none among "
             f"{len(data.users)} users and {len(data.log)} interactions; import more interactions"
         )
+    with Unfinished(folder, Started.now(data, split, config)) as unfinished:
+        tracker.begin(folder.name, data.schema.name, asdict(config))
+        course = Course(progress, tracker, unfinished.checkpoints, list(shortcomings(data, split)))
+        run = fit_all(data, split, config, folder, course)
+        unfinished.finish()
+    return run
+
+
+def fit_all(data: TrainingData, split: Split, config: TrainConfig, folder: Path, course: Course) -> Run:
+    """The fits in their order, and the export."""
     learned = data.log.user_rows[split.training(data.log)]
-    known = np.unique(learned)
-    space = FeatureSpace.fit(data.schema, data.items, (data.users[u] for u in known), config.history)
+    space = FeatureSpace.fit(
+        data.schema, data.items, (data.users[u] for u in np.unique(learned)), config.history
+    )
     seconds: dict[str, float] = {}
 
-    def timed(name: str, began: float) -> None:
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        # Each from the same seed: a stage must not depend on whether those before it were trained or restored.
+        keras.utils.set_random_seed(config.seed)
+        began = time.perf_counter()
+        yield
         seconds[name] = round(time.perf_counter() - began, 2)
 
-    began = time.perf_counter()
-    keras.utils.set_random_seed(config.seed)
-    early = fit_retriever(
-        data, space, split.held_back(data, config.held_out), config, "towers for the ranker", progress
-    )
-    timed("early towers", began)
-    began = time.perf_counter()
-    keras.utils.set_random_seed(config.seed)
-    retriever = fit_retriever(data, space, split, config, "towers", progress)
-    timed("towers", began)
-    began = time.perf_counter()
-    order = fit_order(early, retriever, config, progress)
-    timed("order", began)
-    began = time.perf_counter()
-    rating = fit_rating(retriever, config, progress)
-    timed("rating", began)
-    return export(retriever, order, rating, config, seconds, folder)
+    with stage("towers"):
+        retriever = fit_retriever(data, space, split, config, "towers", course)
+    with stage("early towers"):
+        # As long as the towers that ship: what they would be validated on is not what they were held back from.
+        epochs = max(1, retriever.fitted.best_epoch)
+        as_long = replace(config, epochs=epochs, validate_every=epochs)
+        held_back = split.held_back(data, config.held_out)
+        early = fit_retriever(data, space, held_back, as_long, "towers for the ranker", course)
+    with stage("order"):
+        order = fit_order(early, retriever, config, course)
+    with stage("rating"):
+        rating = fit_rating(retriever, config, course)
+    run = export(retriever, order, rating, config, seconds, course.notes, folder)
+    fitted = {
+        "towers for the ranker": early.fitted,
+        "towers": retriever.fitted,
+        "ranker, order": order.fitted,
+    }
+    if rating:
+        fitted["ranker, rating"] = rating.fitted
+    course.tracker.end(run.summary, {name: each.curve for name, each in fitted.items() if each})
+    return run

@@ -19,6 +19,7 @@ from towers.export import probe, to_onnx
 from towers.features import FeatureSpace
 from towers.frameworks import keras, tf, tfrs
 from towers.ranker import Ranker
+from training.course import Course
 from training.dataset import TrainingData
 from training.evaluate import evaluate, evaluate_rating, fold_of_events, state_before
 from training.export import export, graph_functions, sample_inputs
@@ -43,7 +44,7 @@ def retriever(simulated):
     space = FeatureSpace.fit(simulated.schema, simulated.items, simulated.users, config.history)
     split = next_item(simulated).held_back(simulated, 10)
     keras.utils.set_random_seed(0)
-    return fit_retriever(simulated, space, split, config, "towers", SILENT)
+    return fit_retriever(simulated, space, split, config, "towers", Course())
 
 
 def test_the_trained_pipeline_beats_most_popular(bundle_path, simulated):
@@ -57,8 +58,8 @@ def test_the_trained_pipeline_beats_most_popular(bundle_path, simulated):
 
 def test_onnx_answers_as_tensorflow_on_a_thousand_users_and_items(retriever, tmp_path):
     """Figure 5 of the design: at most 1e-4 in every output of every graph."""
-    order = fit_order(retriever, _later(retriever), little_config(order_epochs=1), SILENT)
-    rating = fit_rating(retriever, little_config(rating_epochs=1), SILENT)
+    order = fit_order(retriever, _later(retriever), little_config(order_epochs=1), Course())
+    rating = fit_rating(retriever, little_config(rating_epochs=1), Course())
     functions = graph_functions(retriever, Ranker(order.head, rating.head))
     samples = sample_inputs(retriever, 1000, np.random.default_rng(1))
     for (name, function), inputs in zip(functions.items(), samples, strict=True):
@@ -117,7 +118,7 @@ def test_the_towers_in_the_bundle_retrieve_what_training_retrieved(bundle_path, 
 def test_same_seed_same_model(retriever, simulated):
     config = little_config(epochs=1)
     keras.utils.set_random_seed(0)
-    again = fit_retriever(simulated, retriever.space, retriever.split, config, "towers", SILENT)
+    again = fit_retriever(simulated, retriever.space, retriever.split, config, "towers", Course())
     np.testing.assert_allclose(again.vectors, retriever.vectors, atol=1e-5)
     assert again.fitted.best == pytest.approx(retriever.fitted.best, abs=1e-4)
 
@@ -163,7 +164,7 @@ def scripted(values, patience, **changed):
     knobs = {"epochs": 10, "learning_rate": 0.1, "validate_every": 1, **changed}
     fitted = fit(
         model, label="scripted", batches=lambda: [{"x": np.ones(1, np.float32)}], steps=1, examples=1,
-        validate=validate, patience=patience, progress=SILENT, **knobs,
+        validate=validate, patience=patience, rng=np.random.default_rng(0), course=Course(), **knobs,
     )  # fmt: skip
     return fitted, float(model.w), weights
 
@@ -226,9 +227,11 @@ def test_rating_histories_hold_no_event_that_is_held_out(retriever):
 def test_without_values_there_is_no_rating_head(retriever, tmp_path):
     values = np.full(len(retriever.data.log), np.nan, np.float32)
     silent = retriever.data.with_log(replace(retriever.data.log, values=values))
-    assert fit_rating(replace(retriever, data=silent), little_config(), SILENT) is None
-    order = fit_order(retriever, _later(retriever), little_config(order_epochs=1, order_examples=100), SILENT)
-    run = export(retriever, order, None, little_config(), {}, tmp_path)
+    assert fit_rating(replace(retriever, data=silent), little_config(), Course()) is None
+    order = fit_order(
+        retriever, _later(retriever), little_config(order_epochs=1, order_examples=100), Course()
+    )
+    run = export(retriever, order, None, little_config(), {}, [], tmp_path)
     assert run.summary.heads == ("score",)
     assert run.summary.rating_range is None
     assert "rating" not in run.probes["ranker"].outputs

@@ -1,0 +1,80 @@
+"""A training that is killed goes on where it stood, and comes to the same end."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs the extra `train`")
+
+from tests.training.conftest import little_config
+from training.checkpoint import STARTED
+from training.course import Course
+from training.run import GRAPHS, Run
+from training.train import train
+
+pytestmark = [pytest.mark.train, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_a_training_killed_at_random_moments_equals_one_that_was_not(tmp_path):
+    """SIGKILL, so nothing can be tidied up; the numbers are equal to the last bit."""
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.training.victim", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr[-2000:]
+    assert "killed after" in process.stdout, "it was never killed: the comparison would prove nothing"
+    unbroken, killed = Run.open(tmp_path / "unbroken"), Run.open(tmp_path / "killed")
+    assert killed.summary.metrics == unbroken.summary.metrics
+    for name, array in unbroken.arrays.items():
+        np.testing.assert_array_equal(array, killed.arrays[name], err_msg=name)
+    for graph in GRAPHS:
+        for name, answer in unbroken.probes[graph].outputs.items():
+            np.testing.assert_array_equal(
+                answer, killed.probes[graph].outputs[name], err_msg=f"{graph} {name}"
+            )
+    assert not (killed.folder / STARTED).exists()
+    assert not (killed.folder / "checkpoints").exists()
+
+
+def test_what_is_done_is_not_trained_again(simulated, tmp_path, monkeypatch):
+    """The export fails, as on a full disk; the second time no epoch is run and the same run comes of it."""
+    import training.train as stage
+
+    config = little_config(epochs=2, order_epochs=1, rating_epochs=1, order_examples=200, validate_every=1)
+    export, epochs = stage.export, []
+
+    class Epochs:
+        def begin(self, name, dataset, settings): ...
+
+        def epoch(self, fit, figures):
+            epochs.append(fit)
+
+        def end(self, summary, curves):
+            epochs.append(sorted(curves))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stage, "export", full)
+    with pytest.raises(OSError, match="No space"):
+        train(simulated, config, tmp_path, tracker=Epochs())
+    assert len(epochs) == 2 + 2 + 1 + 1
+    epochs.clear()
+    monkeypatch.setattr(stage, "export", export)
+    run = train(simulated, config, tmp_path, tracker=Epochs())
+    assert epochs == [["ranker, order", "ranker, rating", "towers", "towers for the ranker"]]
+    assert Run.open(tmp_path).summary == run.summary
+    assert run.summary.training["towers"]["epochs"] == 2
+
+
+def test_a_course_notes_each_lack_once():
+    course = Course()
+    course.remark("No ratings.")
+    course.remark("No ratings.")
+    assert course.notes == ["No ratings."]
+    assert Course().notes == []

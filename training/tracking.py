@@ -1,0 +1,245 @@
+"""Experiment tracking: what was trained with which settings, how it went, and which bundle came of it.
+
+A training tells a `Tracker`. MLflow is one; it is imported here and nowhere else, works in a thread of its own and
+never fails a training: a server that is away costs a sentence at the end.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bundle.manifest import Manifest
+    from training.run import RunSummary
+
+log = logging.getLogger(__name__)
+
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+RUN_TAG = "towerbridge.run"
+"""The tag by which a run folder finds its MLflow run again."""
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+}
+Curve = Sequence[Mapping[str, float]]
+
+
+class Tracker(Protocol):
+    """Told what a training is, how it goes and what became of it."""
+
+    def begin(self, name: str, dataset: str, settings: Mapping[str, Any]) -> None:
+        """A run begins, or goes on where a run of this name was."""
+
+    def epoch(self, fit: str, figures: Mapping[str, float]) -> None:
+        """An epoch of a fit is over: `epoch`, `loss` and, where it was validated, `validation`."""
+
+    def end(self, summary: RunSummary, curves: Mapping[str, Curve]) -> None:
+        """The run is whole."""
+
+
+class Untracked:
+    """Nothing is kept."""
+
+    def begin(self, name: str, dataset: str, settings: Mapping[str, Any]) -> None:
+        """Keep nothing."""
+
+    def epoch(self, fit: str, figures: Mapping[str, float]) -> None:
+        """Keep nothing."""
+
+    def end(self, summary: RunSummary, curves: Mapping[str, Curve]) -> None:
+        """Keep nothing."""
+
+
+UNTRACKED = Untracked()
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowStore:
+    """Where runs are kept: a tracking server, else a SQLite file with the artifacts in a folder beside it."""
+
+    uri: str
+    artifacts: Path | None
+    """None where the server decides."""
+
+    @classmethod
+    def of(cls, home: Path, environ: Mapping[str, str]) -> MlflowStore:
+        """The server that the environment names, else `mlflow.db` under a workspace."""
+        if uri := environ.get(URI_VARIABLE):
+            return cls(uri, None)
+        home = home.absolute()
+        return cls(f"sqlite:///{home / 'mlflow.db'}", home / "mlflow-artifacts")
+
+    def client(self) -> Any:
+        """An MLflow client; the first one of a new SQLite file makes its tables, which takes seconds."""
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        from mlflow.tracking import MlflowClient
+
+        return MlflowClient(self.uri)
+
+    def experiment(self, client: Any, dataset: str) -> str:
+        """The id of the data set's experiment, made where there is none."""
+        name = f"towerbridge-{dataset}"
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = self.artifacts.as_uri() if self.artifacts else None
+        return str(client.create_experiment(name, artifact_location=location))
+
+    def run(self, client: Any, dataset: str, name: str) -> str | None:
+        """The id of the MLflow run of a run folder."""
+        where = [self.experiment(client, dataset)]
+        found = client.search_runs(where, filter_string=f"tags.`{RUN_TAG}` = '{name}'", max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+
+@dataclass(slots=True)
+class MlflowTracker:
+    """Tells MLflow, in order and in the background."""
+
+    store: MlflowStore
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "tracking"))
+    _told: list[Future[None]] = field(default_factory=list)
+    _client: Any = None
+    _run: str = ""
+
+    def begin(self, name: str, dataset: str, settings: Mapping[str, Any]) -> None:
+        """Make the run, or find it again; settings are its parameters."""
+
+        def start() -> None:
+            from mlflow.entities import Param
+
+            self._client = client = self.store.client()
+            known = self.store.run(client, dataset, name)
+            if known is None:
+                tags = {RUN_TAG: name, "mlflow.runName": name, "towerbridge.dataset": dataset}
+                known = client.create_run(self.store.experiment(client, dataset), tags=tags).info.run_id
+                parameters = [Param(key, str(value)) for key, value in flat(settings)]
+                client.log_batch(known, params=parameters)
+            self._run = known
+
+        self._tell(start)
+
+    def epoch(self, fit: str, figures: Mapping[str, float]) -> None:
+        """Metrics `<fit>/loss` and `<fit>/validation`, by epoch."""
+        now = int(time.time() * 1000)
+
+        def log() -> None:
+            from mlflow.entities import Metric
+
+            step = int(figures["epoch"])
+            metrics = [
+                Metric(f"{slug(fit)}/{name}", value, now, step)
+                for name, value in figures.items() if name != "epoch"
+            ]  # fmt: skip
+            self._client.log_batch(self._run, metrics=metrics)
+
+        self._tell(log)
+
+    def end(self, summary: RunSummary, curves: Mapping[str, Curve]) -> None:
+        """Final figures, pictures of the curves, the notes; waits until all is told."""
+
+        def finish() -> None:
+            from mlflow.entities import Metric
+
+            now = int(time.time() * 1000)
+            measured = {**summary.metrics, "seconds": summary.training["seconds"]}
+            metrics = [Metric(name, value, now, 0) for name, value in numbers(measured)]
+            self._client.log_batch(self._run, metrics=metrics)
+            self._client.log_dict(self._run, {"notes": summary.training["notes"]}, "notes.json")
+            for fit, curve in curves.items():
+                self._client.log_figure(self._run, picture(fit, curve), f"curves/{slug(fit)}.png")
+            self._client.set_terminated(self._run)
+
+        self._tell(finish)
+        self._thread.shutdown()
+        failed = next((error for each in self._told if (error := each.exception())), None)
+        if failed:
+            log.warning("MLflow has not kept all of this run: %s", str(failed).partition("\n")[0])
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        self._told.append(self._thread.submit(what))
+
+
+def log_bundle(store: MlflowStore, run: str, bundle: Path, manifest: Manifest) -> None:
+    """Keep a bundle as an artifact of the run that it was built from, and enter it in the model registry.
+
+    A run that was not tracked gets none.
+
+    Args:
+        store: where the run was tracked.
+        run: the name of the run's folder.
+        bundle: the sealed folder.
+        manifest: its manifest.
+    """
+    client = store.client()
+    known = store.run(client, manifest.dataset, run)
+    if known is None:
+        return
+    from mlflow.exceptions import MlflowException
+
+    client.log_artifacts(known, str(bundle), "bundle")
+    name = f"towerbridge-{manifest.dataset}"
+    try:
+        client.get_registered_model(name)
+    except MlflowException:
+        client.create_registered_model(name)
+    tags = {
+        "towerbridge.version": manifest.version,
+        **{key: str(value) for key, value in numbers(manifest.metrics)},
+    }
+    client.create_model_version(name, f"runs:/{known}/bundle", known, tags=tags)
+
+
+def picture(fit: str, curve: Curve) -> Figure:
+    """Loss and validation by epoch, the best validation marked."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    left = figure.subplots()
+    left.plot([each["epoch"] for each in curve], [each["loss"] for each in curve], color="tab:blue")
+    left.set_xlabel("epoch")
+    left.set_ylabel("loss", color="tab:blue")
+    left.set_title(fit)
+    validated = [(each["epoch"], each["validation"]) for each in curve if "validation" in each]
+    if validated:
+        right = left.twinx()
+        right.plot(*zip(*validated, strict=True), color="tab:orange", marker=".")
+        right.plot(*max(validated, key=lambda each: each[1]), color="tab:orange", marker="o")
+        right.set_ylabel("validation", color="tab:orange")
+    return figure
+
+
+def flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested mappings as `a.b.c` and value; MLflow knows no `@` in names."""
+    for key, value in values.items():
+        name = f"{above}.{key}".removeprefix(".").replace("@", "_at_")
+        if isinstance(value, Mapping):
+            yield from flat(value, name)
+        else:
+            yield name, value
+
+
+def numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The numbers among nested values."""
+    for name, value in flat(values):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, float(value)
+
+
+def slug(label: str) -> str:
+    """A label as a name of files and metrics: `ranker, order` is `ranker-order`."""
+    return re.sub(r"\W+", "-", label)
