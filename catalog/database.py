@@ -27,21 +27,20 @@ class DatabaseTable:
 
     def columns(self) -> list[str]:
         """Names of the columns."""
-        import sqlalchemy
-
         with connected(self.address) as connection:
+            import sqlalchemy
+
             return [str(each["name"]) for each in sqlalchemy.inspect(connection).get_columns(self.name)]
 
     def rows(self, wanted: Collection[str]) -> Iterator[RawRow | BadRow]:
         """All rows; only the wanted columns are asked for, the other cells are empty."""
-        import sqlalchemy as sql
-
         columns = self.columns()
         places = [place for place, column in enumerate(columns) if column in wanted]
-        query: Any = sql.select(*(sql.column(columns[place]) for place in places)).select_from(
-            sql.table(self.name)
-        )
         with connected(self.address) as connection:
+            import sqlalchemy as sql
+
+            chosen = (sql.column(columns[place]) for place in places)
+            query: Any = sql.select(*chosen).select_from(sql.table(self.name))
             found = connection.execution_options(stream_results=True, yield_per=BATCH).execute(query)
             for number, values in enumerate(found, 1):
                 cells = [""] * len(columns)
@@ -51,39 +50,32 @@ class DatabaseTable:
 
     def count(self) -> int:
         """Number of rows."""
-        import sqlalchemy as sql
-
         with connected(self.address) as connection:
-            query = sql.select(sql.func.count()).select_from(sql.table(self.name))
+            import sqlalchemy as sql
+
+            query: Any = sql.select(sql.func.count()).select_from(sql.table(self.name))
             return int(connection.execute(query).scalar_one())
 
 
 def table_names(address: str) -> frozenset[str]:
     """Names of the tables and views of a database; DataError where it does not answer."""
-    import_sqlalchemy()
-    import sqlalchemy
-
     with connected(address) as connection:
+        import sqlalchemy
+
         inspector = sqlalchemy.inspect(connection)
         return frozenset([*inspector.get_table_names(), *inspector.get_view_names()])
-
-
-def import_sqlalchemy() -> None:
-    """ConfigError where SQLAlchemy is not installed."""
-    try:
-        import sqlalchemy  # noqa: F401
-    except ModuleNotFoundError:
-        raise ConfigError(
-            "reading from a database needs SQLAlchemy: pip install 'towerbridge[sql]', and the server's driver"
-        ) from None
 
 
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
     """A connection; errors say what the server said, and never the password."""
-    import sqlalchemy
-    from sqlalchemy.pool import NullPool
-
+    try:
+        import sqlalchemy
+        from sqlalchemy.pool import NullPool
+    except ModuleNotFoundError:
+        raise ConfigError(
+            "reading from a database needs SQLAlchemy: pip install 'towerbridge[sql]', and the server's driver"
+        ) from None
     try:
         shown = sqlalchemy.make_url(address).render_as_string(hide_password=True)
     except sqlalchemy.exc.ArgumentError:

@@ -57,7 +57,7 @@ def sequence_rows(sequences: Sequences, source: RowSource, offset: int) -> Itera
         if isinstance(row, BadRow):
             yield row
             continue
-        user, begin = UserId(f"session-{row.line}"), row.line * SESSION_SECONDS
+        user, begin = UserId(str(row.line)), row.line * SESSION_SECONDS
         for place, item in enumerate(cell for cell in row.cells if cell):
             try:
                 item_id = ItemId(checked(item, "the item id", "item"))

@@ -17,7 +17,7 @@ from catalog.generated.stand_ins import StandIns
 from catalog.generated.traits import draw_traits
 from catalog.records import Item, ItemId, User, UserId
 from catalog.schema import DatasetSchema
-from catalog.source import Entity, Events, Table
+from catalog.source import Entity, Events, Sequences, Table
 from catalog.tables import Location, RowSource, positions
 from catalog.taxonomies import read_tree
 
@@ -96,7 +96,9 @@ class FileDataset:
                 events.append((source, partial(sequence_rows, lines, source)))
         for ordinal, (source, rows) in enumerate(events):
             begin = partial(rows, ordinal << LINE_BITS)
-            found.append(Part("interactions", source.name, begin, source.count()))
+            # A line of a sequence is many events, so nobody knows how many there will be.
+            total = None if isinstance(source.table, Sequences) else source.count()
+            found.append(Part("interactions", source.name, begin, total))
         if (behaviour := self.generated.behaviour) is not None:
             found += made_up_parts(behaviour, declared.types, self._plain_items)
         return found

@@ -16,13 +16,14 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 
 from catalog.declaration import Declaration, Download
 from catalog.errors import DataError
 from catalog.source import Events, Sequences
-from catalog.tables import Location, present
+from catalog.tables import Location, present, stem
 
 DATA_VARIABLE = "TOWERBRIDGE_DATA"
 LARGEST_DOWNLOAD = 1 << 30
@@ -37,16 +38,47 @@ def locate(
     data: Path | None,
     home: Path,
     environment: Mapping[str, str] = os.environ,
+    database: str | None = None,
     url: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Location:
-    """The folder of a declared data set; DataError in one sentence where it cannot be had.
+    """Where a declared data set lies; DataError in one sentence where it cannot be had.
 
-    `url` stands in for the official home; `say` is told, in whole sentences, what is being fetched and under
-    which licence.
+    `database` holds tables that stand for files (`with_database`); `url` stands in for the official home;
+    `say` is told, in whole sentences, what is being fetched and under which licence.
     """
+    if database is not None:
+        tables = with_database(declaration, database)
+        files = [names for names in required_files(declaration) if not tables & set(map(stem, names))]
+        found = _found(declaration, files, data, home, environment, url, say)
+        return replace(found, database=database, database_tables=tables)
+    return _found(declaration, required_files(declaration), data, home, environment, url, say)
+
+
+def with_database(declaration: Declaration, database: str) -> frozenset[str]:
+    """Names of the tables of a database; DataError where the declaration knows none of them."""
+    from catalog.database import table_names
+
+    tables = table_names(database)
+    wanted = sorted({stem(file) for table in declaration.tables() for file in table.file})
+    if not tables & set(wanted):
+        raise DataError(
+            f"the database was expected to have one of the tables {', '.join(wanted)}, but it has "
+            f"{', '.join(sorted(tables)) or 'none'}"
+        )
+    return tables
+
+
+def _found(
+    declaration: Declaration,
+    files: Sequence[tuple[str, ...]],
+    data: Path | None,
+    home: Path,
+    environment: Mapping[str, str],
+    url: str | None,
+    say: Callable[[str], None],
+) -> Location:
     name = declaration.folder or declaration.name
-    files = required_files(declaration)
     if data is not None:
         return _named(data, name, files)
     candidates = [home / "data"]

@@ -11,7 +11,7 @@ from catalog.dataset import Dataset
 from catalog.declaration import parse, read
 from catalog.errors import ConfigError
 from catalog.files import FileDataset
-from catalog.locate import locate
+from catalog.locate import locate, with_database
 from catalog.simulated.dataset import SIMULATED, SimulatedDataset
 from catalog.simulated.world import Size
 from catalog.tables import Location
@@ -31,13 +31,14 @@ def open_dataset(
     data: Path | None = None,
     size: Size | None = None,
     environment: Mapping[str, str] = os.environ,
+    database: str | None = None,
     url: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Dataset:
     """A data set, found and ready to be imported; nothing has been read of it yet.
 
     `name` is a built-in one, the path of a `dataset.toml`, or of the folder that holds one. `size` is for
-    the simulated catalogue only, `data`, `url` and `say` for all others (`catalog.locate`).
+    the simulated catalogue only, `data`, `database`, `url` and `say` for all others (`catalog.locate`).
     """
     if name == SIMULATED:
         return SimulatedDataset(size or Size(), home / "data" / SIMULATED)
@@ -49,7 +50,8 @@ def open_dataset(
     if path.suffix == ".toml":
         declaration, own = read(path), path.resolve().parent
         if data is None:
-            return FileDataset(declaration, Location(own, own.parent))
+            tables = with_database(declaration, database) if database is not None else frozenset()
+            return FileDataset(declaration, Location(own, own.parent, database, tables))
     elif name in dataset_names():
         text = (resources.files("catalog") / "datasets" / f"{name}.toml").read_text("utf-8")
         declaration = parse(text, f"the built-in declaration of {name}")
@@ -58,5 +60,7 @@ def open_dataset(
             f"a data set was expected: one of {', '.join(dataset_names())}, or the path of a dataset.toml; "
             f"{name!r} came"
         )
-    found = locate(declaration, data=data, home=home, environment=environment, url=url, say=say)
+    found = locate(
+        declaration, data=data, home=home, environment=environment, database=database, url=url, say=say
+    )
     return FileDataset(declaration, found)

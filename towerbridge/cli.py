@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 
 from catalog.errors import RecommenderError
 from towerbridge import __version__, quiet
-from towerbridge.commands import data, learn, models, serving, setup
+from towerbridge.commands import data, learn, models, own, serving, setup
 from towerbridge.commands.demo import demo
 from towerbridge.commands.evaluate import evaluate
 from towerbridge.options import Globals
@@ -72,7 +72,7 @@ app = typer.Typer(
 PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Everything at once": {"demo": demo},
     "The chain, step by step": {
-        "import": data.import_, "validate": data.validate, "embed": learn.embed, "train": learn.train,
+        "import": data.import_, "validate": own.validate, "embed": learn.embed, "train": learn.train,
         "build": learn.build, "evaluate": evaluate, "serve": serving.serve,
         "recommend": serving.recommend,
     },

@@ -71,12 +71,16 @@ class Train(Section):
     epochs: int | None = Field(
         default=None, ge=1, description="passes over the events, at most; the default suits MovieLens-100k"
     )
-    batch_size: int | None = Field(default=None, ge=1, description="examples a step")
-    learning_rate: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=1, description="histories a step of the towers")
+    learning_rate: float | None = Field(default=None, gt=0, description="of the towers")
     embedding_size: int | None = Field(
         default=None, ge=4, le=1024, description="length of user and item vectors"
     )
     seed: int = Field(default=0, ge=0, description="the same seed on the same machine trains the same model")
+    tracking: bool = Field(
+        default=True,
+        description="record runs in MLflow, where it is installed: in a file under `home`, or at MLFLOW_TRACKING_URI",
+    )
 
 
 class Serve(Section):
@@ -109,6 +113,10 @@ class Config(Section):
     dataset: str = Field(default="simulated", description="name of a data set, or path of a dataset.toml")
     data: Path | None = Field(
         default=None, description="folder that holds data sets by name; else they are fetched"
+    )
+    sql: str | None = Field(
+        default=None,
+        description="database whose tables stand for the files of a data set, as postgresql://user:password@host/name",
     )
     home: Path = Field(default=Path(".towerbridge"), description="folder of the database, runs and bundles")
     device: Device = Field(default="auto", description="where encoders and towers compute: auto, cpu or cuda")

@@ -38,6 +38,14 @@ DatasetOption = Annotated[
 DataOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="folder that holds data sets by name")
 ]
+SqlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sql",
+        metavar="URL",
+        help="database whose tables stand for the files, as postgresql://user:password@host/name",
+    ),
+]
 DeviceOption = Annotated[Device | None, typer.Option("--device", help="where to compute")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 ItemsOption = Annotated[int | None, typer.Option("--items", min=1, help="size of the simulated catalogue")]

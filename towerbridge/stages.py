@@ -5,9 +5,8 @@ Each names what it needs of the settings and leaves what it made on disk or in M
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +16,10 @@ if TYPE_CHECKING:
     from catalog.importer import ImportReport
     from catalog.mongo import MongoStore
     from catalog.progress import Progress
+    from catalog.records import BadRow
     from catalog.store import CatalogStore, Counts
     from embeddings.job import EmbedReport
     from embeddings.mongo import MongoEmbeddingStore
-    from towerbridge.config import Config
-    from training.config import TrainConfig
-    from training.evaluate import Protocol
-    from training.run import Run
 
 Embedded = dict[str, tuple[str | None, "EmbedReport | None"]]
 """By modality: the encoder's name and its report; both None where the modality is masked."""
@@ -35,12 +31,19 @@ def import_data(
     progress: Progress,
     data: Path | None = None,
     sized: bool = False,
+    *,
+    told: Callable[[BadRow], None] = lambda row: None,
+    replace: bool = False,
 ) -> ImportReport:
-    """Read the data set of the settings into a store; for `data` and `sized` see `Workspace.open_dataset`."""
+    """Read the data set of the settings into a store.
+
+    For `data` and `sized` see `Workspace.open_dataset`, for `told` and `replace` `import_dataset`.
+    """
     from catalog.importer import import_dataset
     from towerbridge.output import note
 
-    return import_dataset(workspace.open_dataset(data, sized, note), store, progress)
+    opened = workspace.open_dataset(data, sized, note)
+    return import_dataset(opened, store, progress, told=told, replace=replace)
 
 
 def embed(
@@ -108,92 +111,10 @@ def statistics(dataset: str, store: MongoStore, embeddings: MongoEmbeddingStore)
     """Counts of the catalogue and, by modality, how many items have a vector."""
     from embeddings.job import content_vectors
 
-    imported(store, dataset)
+    schema = imported(store, dataset)
     counts = asdict(store.counts())
     items = list(store.items())
     for modality in ("text", "image"):
         vectors = content_vectors(items, "text" if modality == "text" else "image", embeddings)
         counts[f"items_with_{modality}_vector"] = int(vectors.mask.sum())
-    return {"dataset": dataset, **counts}
-
-
-def train(
-    workspace: Workspace, store: MongoStore, embeddings: MongoEmbeddingStore, progress: Progress
-) -> Run:
-    """Fit towers and ranker; the run's folder is new under the workspace."""
-    from towerbridge import quiet
-    from training.dataset import TrainingData
-
-    imported(store, workspace.dataset)
-    with quiet.native():
-        from training.train import train
-
-    folder = workspace.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    return train(TrainingData.load(store, embeddings), train_config(workspace.config), folder, progress)
-
-
-def train_config(config: Config) -> TrainConfig:
-    """The knobs of a run: the defaults, less what the settings say otherwise."""
-    from training.config import TrainConfig
-
-    given = config.train.model_dump(exclude_none=True)
-    knobs = TrainConfig(device=config.device)
-    if "embedding_size" in given:
-        given["towers"] = replace(knobs.towers, embedding_size=given.pop("embedding_size"))
-    if "epochs" in given:
-        # One dial for all three fits: whoever asks for a short run does not mean the towers alone.
-        given["rating_epochs"] = min(knobs.rating_epochs, given["epochs"])
-        given["order_epochs"] = min(knobs.order_epochs, given["epochs"])
-    return replace(knobs, **given)
-
-
-def build(workspace: Workspace, run: Path | None, progress: Progress, promote: bool) -> Path:
-    """Seal a run, by default the latest, and make it the version that serves."""
-    from bundle import versions
-    from training.build import build
-    from training.run import Run
-
-    progress.start("index", None)
-    path = build(Run.open(run or workspace.latest_run()), workspace.bundles)
-    if promote:
-        versions.promote(workspace.bundles, path.name)
-    return path
-
-
-def evaluate(
-    workspace: Workspace,
-    store: MongoStore,
-    embeddings: MongoEmbeddingStore,
-    protocols: Sequence[Protocol],
-    folds: int,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Measure the version that serves; the object of `towerbridge evaluate --json`."""
-    from bundle import versions
-    from towerbridge import quiet
-    from training.dataset import TrainingData
-
-    imported(store, workspace.dataset)
-    bundle = versions.current(workspace.bundles)
-    with quiet.native():
-        from training.evaluate import evaluate
-
-    return evaluate(
-        bundle, TrainingData.load(store, embeddings), protocols,
-        config=train_config(workspace.config), folds=range(1, folds + 1), progress=progress,
-    )  # fmt: skip
-
-
-def figures(report: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], list[tuple[object, ...]]]]:
-    """The tables of an evaluation: heads and rows, one table a protocol."""
-    protocols = report["protocols"]
-    if found := protocols.get("next_item"):
-        names = list(next(iter(found.values())))
-        rows = [
-            (method.replace("_", " "), *(figure.get(name) for name in names))
-            for method, figure in found.items()
-        ]
-        yield ("next item, full ranking", *names), rows
-    if found := protocols.get("rating"):
-        folds = found.get("folds", {})
-        yield ("rating", *folds, "mean"), [("RMSE", *folds.values(), found.get("mean"))]
+    return {"dataset": dataset, **counts, "generated": schema.generated, "missing": schema.missing}

@@ -64,10 +64,27 @@ class Workspace:
             raise NotReadyError(f"{self.dataset} has no finished training run: run `towerbridge train` first")
         return finished[-1]
 
+    def unfinished_run(self) -> Path | None:
+        """The run that was begun last, where it has not finished; None where it has."""
+        from training.run import STARTED, SUMMARY
+
+        begun = sorted(path.parent for path in self.runs.glob(f"*/{STARTED}"))
+        return begun[-1] if begun and not (begun[-1] / SUMMARY).exists() else None
+
+    @property
+    def tuned(self) -> Path:
+        """The file of knobs that `towerbridge tune` found for the data set."""
+        return self.home / "tuned" / f"{self.dataset}.toml"
+
     @property
     def bundles(self) -> Path:
         """Folder of the bundles made from the data set, one folder a version."""
         return self.home / "bundles" / self.dataset
+
+    @property
+    def reports(self) -> Path:
+        """Folder of what has been measured of those, one file a version."""
+        return self.home / "reports" / self.dataset
 
     def open_dataset(self, data: Path | None, sized: bool, say: Callable[[str], None]) -> Dataset:
         """The raw files of the data set, or its generator.
@@ -84,8 +101,9 @@ class Workspace:
         config = self.config
         size = Size(**config.simulated.model_dump()) if sized or config.dataset == SIMULATED else None
         return open_dataset(
-            config.dataset, home=self.home, data=data, size=size, environment=self._environment(), say=say
-        )
+            config.dataset, home=self.home, data=data, size=size, environment=self._environment(),
+            database=config.sql, say=say,
+        )  # fmt: skip
 
     @contextmanager
     def server(self) -> Iterator[str]:

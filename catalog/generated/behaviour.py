@@ -28,6 +28,7 @@ NOISE = 0.25
 WHIM = 1.0
 """Standard deviation of what decides on the type of an event beside feelings."""
 WORD = re.compile(r"[^\W\d_]{3,}")
+FILLERS = frozenset({"and", "for", "the", "with", "from", "set", "pack", "new"})
 USERS, EVENTS = "made-up users", "made-up events"
 
 

@@ -1,10 +1,10 @@
-"""`towerbridge import`, `validate` and `stats`: raw files into the catalogue, and what is in it."""
+"""`towerbridge import` and `stats`: raw files into the catalogue, and what is in it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from towerbridge.options import (
     ItemsOption,
     JsonOption,
     SeedOption,
+    SqlOption,
     UsersOption,
     settings,
 )
@@ -23,6 +24,9 @@ from towerbridge.options import (
 if TYPE_CHECKING:
     from catalog.importer import ImportReport
     from towerbridge.workspace import Workspace
+
+SHOWN = 10
+"""Bad rows that an import shows."""
 
 
 def import_(
@@ -33,39 +37,32 @@ def import_(
     users: UsersOption = None,
     events: EventsOption = None,
     seed: SeedOption = None,
+    sql: SqlOption = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="empty the catalogue first, recorded events included")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read a data set into MongoDB; a second time changes nothing."""
+    from catalog.problems import describe
     from towerbridge import stages
+    from towerbridge.output import note, print_json
     from towerbridge.progress import progress
 
-    workspace, sized = _asked(ctx, dataset, data, items=items, users=users, events=events, seed=seed)
+    workspace, sized = asked(ctx, dataset, data, sql, items=items, users=users, events=events, seed=seed)
     with workspace.store() as store, progress() as bars:
-        report = stages.import_data(workspace, store, bars, data, sized)
-    _show(report, as_json)
-
-
-def validate(
-    ctx: typer.Context,
-    dataset: DatasetArgument = None,
-    data: DataOption = None,
-    items: ItemsOption = None,
-    users: UsersOption = None,
-    events: EventsOption = None,
-    seed: SeedOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Read a data set as import would, store nothing, report its problems; exit code 1 on a bad row."""
-    from towerbridge import stages
-    from towerbridge.nowhere import NowhereStore
-    from towerbridge.progress import progress
-
-    workspace, sized = _asked(ctx, dataset, data, items=items, users=users, events=events, seed=seed)
-    with progress() as bars:
-        report = stages.import_data(workspace, NowhereStore(), bars, data, sized)
-    _show(report, as_json)
+        report = stages.import_data(workspace, store, bars, data, sized, replace=replace)
+    if as_json:
+        print_json(asdict(report))
+        return
+    show_report(report)
+    for bad in report.bad[:SHOWN]:
+        note(f"bad row: {describe(bad)}")
     if report.counts.quarantined:
-        raise typer.Exit(1)
+        note(
+            f"{report.counts.quarantined:,} bad rows in all, kept in the collection `quarantine`; "
+            f"`towerbridge validate {workspace.config.dataset}` lists them"
+        )
 
 
 def stats(ctx: typer.Context, dataset: DatasetOption = None, as_json: JsonOption = False) -> None:
@@ -79,49 +76,52 @@ def stats(ctx: typer.Context, dataset: DatasetOption = None, as_json: JsonOption
         report = stages.statistics(workspace.dataset, store, embeddings)
     if as_json:
         print_json(report)
-    else:
-        table(("what", "how many"), [(name.replace("_", " "), value) for name, value in report.items()])
+        return
+    generated, missing = report.pop("generated"), report.pop("missing")
+    table(("what", "how many"), [(name.replace("_", " "), value) for name, value in report.items()])
+    if missing:
+        print(f"Not there: {', '.join(missing)}.")
+    for sentence in generated:
+        print(sentence)
 
 
-def _asked(
-    ctx: typer.Context, dataset: str | None, data: Path | None, **size: int | None
+def asked(
+    ctx: typer.Context, dataset: str | None, data: Path | None, sql: str | None, **size: int | None
 ) -> tuple[Workspace, bool]:
     """The workspace that the flags describe, and whether they ask for a size."""
     from towerbridge.workspace import Workspace
 
     sizes = {f"simulated__{name}": value for name, value in size.items()}
-    return Workspace(settings(ctx, dataset=dataset, data=data, **sizes)), any(
+    return Workspace(settings(ctx, dataset=dataset, data=data, sql=sql, **sizes)), any(
         value is not None for value in size.values()
     )
 
 
-def _show(report: ImportReport, as_json: bool) -> None:
+def show_report(report: ImportReport) -> None:
+    """What became of the rows of each file, what there is now, what is made up, and the problems by kind."""
     from catalog.problems import describe
-    from towerbridge.output import duration, note, print_json, table
+    from towerbridge.output import duration, table
     from towerbridge.stages import counts_in_words
 
-    if as_json:
-        document: dict[str, Any] = asdict(report)
-        print_json(document)
-        return
-    table(
-        ("file", "read", "new", "changed", "as before", "bad", "time"),
-        [
-            (
-                each.name,
-                each.read,
-                each.inserted,
-                each.updated,
-                each.unchanged,
-                each.bad,
-                duration(each.seconds),
-            )
-            for each in report.files
-        ],
-    )
-    counts = report.counts
-    print(f"{report.dataset}: {counts_in_words(counts)}")
-    for bad in report.bad:
-        note(f"bad row: {describe(bad)}")
-    if counts.quarantined > len(report.bad):
-        note(f"and more: {counts.quarantined:,} bad rows in all, set aside in the collection `quarantine`")
+    head = ("file", "read", "new", "changed", "as before", "left out", "bad", "time")
+    rows = [
+        (
+            each.name, each.read, each.inserted, each.updated, each.unchanged, each.left_out, each.bad,
+            duration(each.seconds),
+        )
+        for each in report.files
+    ]  # fmt: skip
+    table(head, rows)
+    print(f"{report.dataset}: {counts_in_words(report.counts)}")
+    if report.implied:
+        print(f"{report.implied:,} of the items and users are named by events only.")
+    if report.missing:
+        print(f"Not there: {', '.join(report.missing)}.")
+    for sentence in report.generated:
+        print(sentence)
+    if report.problems:
+        rows_of_problems = [
+            (each.file, each.column or "-", each.count, describe(each.first), each.advice)
+            for each in report.problems
+        ]
+        table(("file", "column", "bad rows", "the first of them", "what to do"), rows_of_problems)
