@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -21,6 +22,7 @@ from embeddings.content import UnreadableError, content_hash, image_bytes, item_
 from embeddings.encoder import Modality
 from embeddings.pictures import decode
 
+Thing = TypeVar("Thing")
 _WORD = re.compile(r"\w+")
 _SHORT_WORD = 3
 _MAX_CHARACTERS = 64_000
@@ -44,10 +46,15 @@ class HashingTextEncoder:
 
     def encode(self, items: Sequence[Item]) -> tuple[Floats, list[str | None]]:
         """Unit vectors `[n, dim]`; an item without a single letter or digit is a zero vector and a reason."""
-        vectors = np.zeros((len(items), self.dim), np.float32)
-        for row, item in enumerate(items):
-            vectors[row] = self._vector(item_text(item))
+        vectors = self.encode_texts([item_text(item) for item in items])
         return vectors, [None if vector.any() else "has no words" for vector in vectors]
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Unit vectors `[n, dim]` of plain texts; zero where one has no words."""
+        vectors = np.zeros((len(texts), self.dim), np.float32)
+        for row, text in enumerate(texts):
+            vectors[row] = self._vector(text)
+        return vectors
 
     def _vector(self, text: str) -> NDArray[np.float64]:
         vector = np.zeros(self.dim)
@@ -85,17 +92,30 @@ class HashingImageEncoder:
 
     def encode(self, items: Sequence[Item]) -> tuple[Floats, list[str | None]]:
         """Unit vectors `[n, dim]`; a picture that cannot be read is a zero vector and the reason."""
-        vectors = np.zeros((len(items), self.dim), np.float32)
+        return self._described(items, _picture_of)
+
+    def encode_pictures(self, pictures: Sequence[bytes]) -> tuple[Floats, list[str | None]]:
+        """Unit vectors `[n, dim]` of picture files, and per file the reason where it cannot be read."""
+        return self._described(pictures, bytes)
+
+    def _described(
+        self, things: Sequence[Thing], read: Callable[[Thing], bytes]
+    ) -> tuple[Floats, list[str | None]]:
+        vectors = np.zeros((len(things), self.dim), np.float32)
         reasons: list[str | None] = []
-        for row, item in enumerate(items):
+        for row, thing in enumerate(things):
             try:
-                if not item.image:
-                    raise UnreadableError("has no picture")
-                vectors[row] = describe(decode(image_bytes(item.image)))
+                vectors[row] = describe(decode(read(thing)))
                 reasons.append(None)
             except UnreadableError as error:
                 reasons.append(str(error))
         return vectors, reasons
+
+
+def _picture_of(item: Item) -> bytes:
+    if not item.image:
+        raise UnreadableError("has no picture")
+    return image_bytes(item.image)
 
 
 def describe(picture: Image.Image) -> Floats:

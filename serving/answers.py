@@ -13,15 +13,33 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from bundle.reader import Bundle
+from serving.catalogue import Catalogue
+from serving.explain import PARTS, Reasons
 from serving.pipeline import Ranked
 
 
-class Explanation(BaseModel):
-    """Why an item is there: what of the user's history it is most like."""
+class Likeness(BaseModel):
+    """An item that another one is like."""
 
     item_id: str
     title: str
     similarity: float = Field(description="cosine of the two items' vectors, -1 … 1")
+
+
+class Shares(BaseModel):
+    """Of all that speaks for an item in the towers' score, the share of each part; they add up to 1."""
+
+    text: float
+    image: float
+    behaviour: float = Field(description="what users did with the item; 0 for one that nobody took yet")
+    features: float
+
+
+class Explanation(Likeness):
+    """Why an item is there: what of the user's history it is most like, and what speaks for it."""
+
+    history: list[Likeness] = Field(description="the most similar items of the history, this one first")
+    shares: Shares | None = Field(description="null where the model carries no content vectors")
 
 
 class RankedItem(BaseModel):
@@ -29,7 +47,7 @@ class RankedItem(BaseModel):
 
     item_id: str
     score: float | None = Field(description="higher is better; null for an unknown item")
-    source: str = Field(description="two_tower, item_item, popular, or request")
+    source: str = Field(description="new, two_tower, item_item, popular, fused, or request")
     metadata: dict[str, Any]
     rating: float | None = Field(default=None, description="predicted rating, where the model predicts one")
     explanation: Explanation | None = None
@@ -106,9 +124,11 @@ class Events(BaseModel):
 Accepted.model_rebuild()
 
 
-def ranked_items(bundle: Bundle, ranked: Ranked, *, ratings: bool = False) -> list[dict[str, Any]]:
+def ranked_items(
+    catalogue: Catalogue, ranked: Ranked, *, ratings: bool = False
+) -> list[dict[str, Any]]:  # fmt: skip
     """The `items` of an answer, the unknown ones last."""
-    ids, metadata = bundle.items.ids, bundle.metadata
+    ids, metadata = catalogue.ids, catalogue.metadata
     rows, scores = ranked.rows.tolist(), ranked.scores.tolist()
     items: list[dict[str, Any]] = [
         {"item_id": ids[row], "score": round(score, 6), "source": source,
@@ -119,8 +139,8 @@ def ranked_items(bundle: Bundle, ranked: Ranked, *, ratings: bool = False) -> li
         for item, rating in zip(items, ranked.ratings.tolist(), strict=True):
             item["rating"] = round(rating, 4)
     if ranked.reasons is not None:
-        for item, near, cosine in zip(items, *(part.tolist() for part in ranked.reasons), strict=True):
-            item["explanation"] = None if near < 0 else explanation(bundle, near, cosine)
+        for place, item in enumerate(items):
+            item["explanation"] = explanation(catalogue, ranked.reasons, place)
     items += [
         {"item_id": name, "score": None, "source": "request", "metadata": {}, "unknown": True}
         for name in ranked.unknown
@@ -128,10 +148,22 @@ def ranked_items(bundle: Bundle, ranked: Ranked, *, ratings: bool = False) -> li
     return items
 
 
-def explanation(bundle: Bundle, row: int, cosine: float) -> dict[str, Any]:
-    """The body of an Explanation."""
-    title = orjson.loads(bundle.metadata[row]).get("title", "")
-    return {"item_id": bundle.items.ids[row], "title": title, "similarity": round(cosine, 4)}
+def explanation(catalogue: Catalogue, reasons: Reasons, place: int) -> dict[str, Any] | None:
+    """The body of an Explanation; None without a history to be like."""
+    rows, cosines = reasons.rows[place].tolist(), reasons.cosines[place].tolist()
+    history = [
+        {"item_id": catalogue.ids[row], "title": catalogue.shown(row).get("title", ""),
+         "similarity": round(cosine, 4)}
+        for row, cosine in zip(rows, cosines, strict=True) if row >= 0
+    ]  # fmt: skip
+    if not history:
+        return None
+    shares = None
+    if reasons.shares is not None:
+        shares = {
+            name: round(share, 4) for name, share in zip(PARTS, reasons.shares[place].tolist(), strict=True)
+        }
+    return {**history[0], "history": history, "shares": shares}
 
 
 def ranked_list(

@@ -20,10 +20,12 @@ from bundle.reader import Bundle
 from catalog.errors import RecommenderError
 from catalog.records import Candidates, Floats, History, Ints, User
 from index.protocol import best, best_first
+from serving.catalogue import Catalogue
+from serving.explain import Reasons, reasons
 from serving.ranker import OnnxRanker, Ranker, Scores, Viewer
-from serving.rerank import diversify, nearest
+from serving.rerank import diversify
 from serving.sources import SHARES, CandidateSource, Demand, Pool, default_sources, merge
-from towers.features import FeatureSpace, ItemColumns, heard
+from towers.features import FeatureSpace, heard
 
 log = logging.getLogger(__name__)
 NO_ROWS: Ints = np.zeros(0, np.int64)
@@ -41,7 +43,7 @@ class UserState:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked for. Rows and categories are those of the bundle."""
+    """What is asked for. Rows and categories are those of the catalogue."""
 
     limit: int = 10
     offset: int = 0
@@ -72,8 +74,8 @@ class Ranked:
     """Which source proposed each row; `request` where the caller did."""
     ratings: Floats | None = None
     """Predicted ratings in the unit of the data set: of `rank`, where the ranker has that head and ran."""
-    reasons: tuple[Ints, Floats] | None = None
-    """Per row the most similar item of the history (-1 where there is none) and that cosine."""
+    reasons: Reasons | None = None
+    """Why each row is there, where that was asked for."""
     unknown: tuple[str, ...] = ()
     """Ids asked for that are not in the catalogue, in the order they came."""
     failed: tuple[str, ...] = ()
@@ -86,9 +88,10 @@ class Ranked:
 
 
 class Pipeline:
-    """Retrieves and ranks over one open bundle; safe to call from several threads.
+    """Retrieves and ranks over one open bundle and the items that came to it since.
 
-    Equal scores keep the order of precedence of their sources.
+    Safe to call from several threads as long as nobody writes to the catalogue. Equal scores keep the order of
+    precedence of their sources.
     """
 
     def __init__(
@@ -113,12 +116,9 @@ class Pipeline:
         self.bundle = bundle
         self.config = config or PipelineConfig()
         self.space = FeatureSpace.load(bundle.path / "features.json")
-        self.columns = ItemColumns(
-            bundle.tokens, bundle.numeric, bundle.embedding_rows, bundle.popularity,
-            bundle.item_item_rows, bundle.item_item_weights,
-        )  # fmt: skip
-        self._sources = list(sources) if sources is not None else default_sources(bundle)
-        self._ranker = ranker or OnnxRanker(bundle, self.space, self.columns)
+        self.catalogue = Catalogue(bundle, self.space)
+        self._sources = list(sources) if sources is not None else default_sources(bundle, self.catalogue)
+        self._ranker = ranker or OnnxRanker(bundle, self.space, self.catalogue)
         self._ranked = bundle.manifest.rank_by == "ranker"
 
     def recommend(self, state: UserState, query: Query) -> Ranked:
@@ -133,13 +133,13 @@ class Pipeline:
         scores = pool.found.scores if scored is None else scored.scores
         order = best_first(scores)
         if query.diversity > 0:
-            vectors = self.bundle.vectors[pool.found.rows[order]]
+            vectors = self.catalogue.vectors[pool.found.rows[order]]
             order = order[diversify(vectors, scores[order], query.diversity, query.offset + query.limit)]
         page = order[query.offset : query.offset + query.limit]
         rows = pool.found.rows[page]
         return Ranked(
             rows, scores[page], [pool.names[source] for source in pool.sources[page]],
-            reasons=nearest(self.bundle.vectors, rows, state.history.rows) if query.explain else None,
+            reasons=reasons(self.catalogue, viewer, rows) if query.explain else None,
             failed=tuple(failed),
         )  # fmt: skip
 
@@ -165,7 +165,7 @@ class Pipeline:
         """
         failed: list[str] = []
         names = list(dict.fromkeys(item_ids))
-        rows = self.bundle.items.rows(names)
+        rows = self.catalogue.ids.rows(names)
         unknown = tuple(name for name, row in zip(names, rows.tolist(), strict=True) if row < 0)
         rows = rows[rows >= 0]
         viewer = self._viewer(state, failed)
@@ -187,9 +187,10 @@ class Pipeline:
     def _viewer(self, state: UserState, failed: list[str]) -> Viewer:
         row = self.bundle.users.row(state.user.user_id) + 1 if state.user else 0
         inputs = self.space.user_inputs(state.user, row)
-        said = heard(state.history, self.columns)
+        said = heard(state.history, self.catalogue.columns)
+        self.catalogue.relatives.hear(said)
         try:
-            feeds = {**inputs, **self.space.history_inputs(state.history, self.bundle.vectors)}
+            feeds = {**inputs, **self.space.history_inputs(state.history, self.catalogue.vectors)}
             vector = self.bundle.user_tower.run(feeds)["user_vector"][0]
             if not np.isfinite(vector).all():
                 raise ValueError("the user tower answered numbers that are not finite")
@@ -202,12 +203,12 @@ class Pipeline:
 
     def _allowed(self, seen: Ints, query: Query) -> NDArray[np.bool_]:
         if query.categories:
-            allowed = np.zeros(len(self.bundle.items), bool)
+            allowed = np.zeros(len(self.catalogue), bool)
             for name in query.categories:
-                allowed[self.bundle.categories.get(name, NO_ROWS)] = True
-            allowed &= self.bundle.available
+                allowed[self.catalogue.categories.get(name, NO_ROWS)] = True
+            allowed &= self.catalogue.available
         else:
-            allowed = self.bundle.available.copy()
+            allowed = self.catalogue.available.copy()
         allowed[seen] = False
         allowed[query.exclude] = False
         return allowed
@@ -222,7 +223,7 @@ class Pipeline:
 
     def _similarity(self, viewer: Viewer, rows: Ints) -> Floats:
         # `take` gathers rows of a matrix in a third of the time of an index.
-        products: Floats = self.bundle.vectors.take(rows, 0) @ viewer.vector
+        products: Floats = self.catalogue.vectors.take(rows, 0) @ viewer.vector
         return products
 
     def _score(self, viewer: Viewer, found: Candidates, failed: list[str], *, ratings: bool) -> Scores | None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bundle.reader import Bundle
 from catalog.records import Candidates, Floats, History
-from towers.features import FeatureSpace, ItemColumns
+from serving.catalogue import Catalogue
+from towers.features import FeatureSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Viewer:
     """[D]"""
     history: History
     said: Floats
-    """[n items] what the latest items' neighbours say about each: `towers.features.heard`."""
+    """[horizons, n items] what the latest items' neighbours say about each: `towers.features.heard`."""
     cold: bool
     """Neither an id embedding nor a history: only side features speak for them."""
     failed: bool = False
@@ -60,10 +61,9 @@ class RetrievalRanker:
 class OnnxRanker:
     """The bundle's ranker over user × candidate features, with or without the heads that only some calls need."""
 
-    def __init__(self, bundle: Bundle, space: FeatureSpace, columns: ItemColumns) -> None:
+    def __init__(self, bundle: Bundle, space: FeatureSpace, catalogue: Catalogue) -> None:
         self._all_heads, self._score_only = bundle.ranker, bundle.scorer
-        self._vectors = bundle.vectors
-        self._columns = columns
+        self._catalogue = catalogue
         self._space = space
         self._range = bundle.manifest.rating_range
 
@@ -80,11 +80,11 @@ class OnnxRanker:
 
     def _feeds(self, inputs: Container[str], viewer: Viewer, found: Candidates) -> dict[str, NDArray[Any]]:
         """What a graph declares; gathering what it does not read would cost as much as a small graph."""
-        columns, rows = self._columns, found.rows
+        columns, rows = self._catalogue.columns, found.rows
         feeds = {**viewer.inputs, "user_vector": viewer.vector[None]}
         gathered = {
             "item_row": columns.embedding_rows, "item_tokens": columns.tokens,
-            "item_numeric": columns.numeric, "item_vector": self._vectors,
+            "item_numeric": columns.numeric, "item_vector": self._catalogue.vectors,
         }  # fmt: skip
         feeds |= {name: column.take(rows, 0) for name, column in gathered.items() if name in inputs}
         if "cross" in inputs:

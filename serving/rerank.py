@@ -1,4 +1,4 @@
-"""What is done with a ranked list before it is shown: diversity, and reasons from the history."""
+"""What is done with a ranked list before it is shown: diversity."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def diversify(vectors: Floats, scores: Floats, diversity: float, count: int) -> 
         return np.zeros(0, np.int64)
     spread = float(scores.max() - scores.min()) or 1.0
     value = (1 - diversity) * (scores - scores.min()) / spread
-    unit = _unit(vectors)
+    directions = unit(vectors)
     nearest_chosen = np.full(n, -1.0, np.float32)
     left = np.ones(n, bool)
     chosen = np.empty(min(count, n), np.int64)
@@ -32,20 +32,11 @@ def diversify(vectors: Floats, scores: Floats, diversity: float, count: int) -> 
         gain = value - diversity * nearest_chosen if i else scores
         chosen[i] = pick = int(np.argmax(np.where(left, gain, -np.inf)))
         left[pick] = False
-        np.maximum(nearest_chosen, unit @ unit[pick], out=nearest_chosen)
+        np.maximum(nearest_chosen, directions @ directions[pick], out=nearest_chosen)
     return chosen
 
 
-def nearest(vectors: Floats, rows: Ints, history: Ints) -> tuple[Ints, Floats]:
-    """Per row the most similar item of a history (-1 without one; of equals the latest), and the cosine."""
-    if not len(history) or not len(rows):
-        return np.full(len(rows), -1, np.int64), np.zeros(len(rows), np.float32)
-    latest_first = history[::-1]
-    cosines = _unit(vectors[rows]) @ _unit(vectors[latest_first]).T
-    best = cosines.argmax(1)
-    return latest_first[best], cosines[np.arange(len(rows)), best]
-
-
-def _unit(vectors: Floats) -> Floats:
+def unit(vectors: Floats) -> Floats:
+    """Rows scaled to length 1; rows of zeros stay so."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)

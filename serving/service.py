@@ -19,9 +19,10 @@ from bundle.reader import Bundle
 from bundle.versions import current
 from catalog.errors import NotReadyError, StoreError
 from catalog.records import History
+from serving.catalogue import Catalogue
 from serving.pipeline import Pipeline, PipelineConfig, Query, UserState
 from serving.settings import Settings
-from serving.state import GuardedStore, load_state, stranger
+from serving.state import GuardedStore, Known, load, stranger
 from serving.titles import Titles
 
 log = logging.getLogger(__name__)
@@ -63,10 +64,19 @@ class Model:
         )  # fmt: skip
         return model
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The items that it answers with."""
+        return self.pipeline.catalogue
+
     @cached_property
     def titles(self) -> Titles:
         """Rows by title, made with the first question for one."""
-        return Titles(self.bundle.metadata)
+        return Titles(self.catalogue)
+
+    def state(self, known: Known) -> UserState:
+        """What is known of a user, in rows of the catalogue as it is now."""
+        return known.state(self.catalogue.ids, self.bundle.manifest.dataset_schema)
 
     def warm_up(self) -> None:
         """Answer some requests of a made-up user with a history."""
@@ -96,16 +106,13 @@ class Service:
             raise NotReadyError(f"expected a model to answer with, found none: {self.reason}")
         return self.loaded
 
-    async def state(
-        self, model: Model, user_id: str, before: float | None = None
-    ) -> tuple[UserState, tuple[str, ...]]:
-        """A user's state, and `("store",)` where the store did not answer and the bundle alone must do."""
+    async def known(self, user_id: str, before: float | None = None) -> Known:
+        """What is known of a user; nothing, and marked as that, where the store does not answer."""
         try:
-            limit = self.settings.history_limit
-            return await load_state(self.store, model.bundle, user_id, limit, before), ()
+            return await load(self.store, user_id, self.settings.history_limit, before)
         except StoreError as exc:
             log.warning("answering from the bundle alone: %s", exc)
-            return stranger(user_id), ("store",)
+            return stranger(user_id)
 
 
 def service_of(request: Request) -> Service:

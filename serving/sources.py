@@ -1,4 +1,4 @@
-"""Where candidates come from: one small Protocol, three sources, and how their proposals are merged.
+"""Where candidates come from: one small Protocol, four sources, and how their proposals are merged.
 
 Each source proposes its best rows among those allowed. `merge` gives each its share of the pool in order of
 precedence and fills what is left from the first one on, so a source that has nothing to say costs nothing.
@@ -18,12 +18,17 @@ from numpy.typing import NDArray
 from bundle.reader import Bundle
 from catalog.errors import RecommenderError
 from catalog.records import Candidates, Ints
-from index.faiss_index import FaissIndex
 from index.protocol import Mask, VectorIndex, best
+from serving.catalogue import Catalogue
 from serving.ranker import Viewer
+from towers.features import COVISITATIONS
 
 log = logging.getLogger(__name__)
-SHARES = (("two_tower", 0.6), ("item_item", 0.3), ("popular", 0.1))
+NEW_SHARE = 0.05
+"""Of the pool, at most: newcomers are let in beside the others, not instead of them."""
+SHARES = (("new", NEW_SHARE), ("two_tower", 0.6), ("item_item", 0.3), ("popular", 0.1))
+COVISITATION = COVISITATIONS.index("covisitation")
+"""Of the horizons over which neighbours are heard, the one that proposes candidates."""
 COLD_SHARE = 0.5
 """Of the pool of a user nothing is known of, the share that popular items propose first."""
 
@@ -59,6 +64,25 @@ class CandidateSource(Protocol):
         """At most `demand.k` of the allowed rows, best first; scores need only rank within the source."""
 
 
+class New:
+    """What came after the model was trained and suits the user best: nobody has taken it, so nothing else vouches
+    for it, and its vector is shorter than those of items that are often wanted.
+    """
+
+    name = "new"
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def find(self, demand: Demand) -> Candidates:
+        """New items by inner product, at most their share of the pool; nobody where there is no user vector."""
+        first = self._catalogue.bundled
+        if first == len(demand.allowed) or demand.viewer.failed:
+            return _none()
+        rows = first + np.flatnonzero(demand.allowed[first:])
+        return best(rows, self._catalogue.vectors[rows] @ demand.viewer.vector, ceil(NEW_SHARE * demand.k))
+
+
 class TwoTower:
     """The items whose vectors are nearest the user's."""
 
@@ -81,7 +105,7 @@ class ItemItem:
 
     def find(self, demand: Demand) -> Candidates:
         """Co-visited items; nothing without a history."""
-        scores = demand.viewer.said
+        scores = demand.viewer.said[COVISITATION]
         rows: Ints = np.flatnonzero((scores > 0) & demand.allowed)
         return best(rows, scores[rows], demand.k)
 
@@ -104,10 +128,9 @@ class Popular:
         return Candidates(rows, self._popularity[rows])
 
 
-def default_sources(bundle: Bundle) -> list[CandidateSource]:
-    """The sources that every bundle of format 1 carries, in order of precedence."""
-    index = FaissIndex.load(bundle.path / "index.faiss", bundle.vectors)
-    return [TwoTower(index), ItemItem(), Popular(bundle)]
+def default_sources(bundle: Bundle, catalogue: Catalogue) -> list[CandidateSource]:
+    """New items, and the sources that every bundle of format 1 carries, in order of precedence."""
+    return [New(catalogue), TwoTower(catalogue.index), ItemItem(), Popular(bundle)]
 
 
 def merge(

@@ -1,4 +1,4 @@
-"""What is known of a user right now: the record and the latest events, as rows of the open bundle.
+"""What is known of a user right now: the record and the latest events, first by id, then as rows of a catalogue.
 
 `GuardedStore` stands between requests and MongoDB: no request waits longer than its time, and after a failure
 the store is left alone for a moment, so that an outage costs one slow request and not all of them.
@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from typing import Any, TypeVar
 
 import numpy as np
 
-from bundle.reader import Bundle
 from catalog.errors import StoreError
-from catalog.records import History, Interaction, User, UserId
-from catalog.store import EventColumns, LiveStore, Written
+from catalog.records import History, Interaction, Item, User, UserId
+from catalog.schema import DatasetSchema
+from catalog.store import EventColumns, LiveStore, StoredItem, Written
+from serving.catalogue import Names
 from serving.pipeline import UserState
 
 log = logging.getLogger(__name__)
@@ -82,6 +85,33 @@ class GuardedStore:
         """Durably add events."""
         return await self._within(self._write_seconds, self._store.append, interactions)
 
+    async def item(self, item_id: str) -> StoredItem | None:
+        """An item's record."""
+        return await self._within(self._read_seconds, self._store.item, item_id)
+
+    async def put_item(
+        self, item: Item, *, deleted: bool = False, over: float | None = None
+    ) -> StoredItem | None:
+        """Durably insert or replace an item."""
+        put = partial(self._store.put_item, deleted=deleted, over=over)
+        return await self._within(self._write_seconds, put, item)
+
+    def watch_items(self, since: float) -> AsyncIterator[list[StoredItem]]:
+        """Items that change; waiting for a change is no failure, so nothing bounds it."""
+        return self._store.watch_items(since)
+
+    async def put_user(self, user: User) -> bool:
+        """Durably insert or replace a user, and remember no earlier record."""
+        created = await self._within(self._write_seconds, self._store.put_user, user)
+        self._users.pop(user.user_id, None)
+        return created
+
+    async def forget_user(self, user_id: str) -> tuple[bool, int]:
+        """Durably remove a user and their events."""
+        forgotten = await self._within(self._write_seconds, self._store.forget_user, user_id)
+        self._users.pop(user_id, None)
+        return forgotten
+
     async def ping(self) -> None:
         """Return if the store answers."""
         await self._within(self._read_seconds, self._store.ping)
@@ -110,28 +140,40 @@ class GuardedStore:
         self._closed_until = time.monotonic() + self._retry_seconds
 
 
-async def load_state(
-    store: GuardedStore, bundle: Bundle, user_id: str, limit: int, before: float | None = None
-) -> UserState:
-    """The user's state, of events strictly before a moment where one is given.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store says of a user."""
+
+    user: User
+    events: EventColumns
+    failed: tuple[str, ...] = ()
+    """`("store",)` where it said nothing, because it did not answer."""
+
+    def state(self, ids: Names, schema: DatasetSchema) -> UserState:
+        """The same in rows of a catalogue as it is now."""
+        history = to_history(ids, schema, self.events)
+        return UserState(self.user, history, history.rows)
+
+
+async def load(store: GuardedStore, user_id: str, limit: int, before: float | None = None) -> Known:
+    """A user's record and latest events, strictly before a moment where one is given.
 
     Raises:
         StoreError: the store does not answer; `stranger` is what is known then.
     """
     user = await store.user(user_id)
-    history = to_history(bundle, await store.columns(user_id, limit, before))
-    return UserState(user or User(UserId(user_id)), history, history.rows)
+    return Known(user or User(UserId(user_id)), await store.columns(user_id, limit, before))
 
 
-def stranger(user_id: str) -> UserState:
+def stranger(user_id: str) -> Known:
     """A user of whom the store says nothing; an id embedding in the bundle still counts."""
-    return UserState(User(UserId(user_id)), History.empty(), np.zeros(0, np.int64))
+    return Known(User(UserId(user_id)), EventColumns([], [], [], []), ("store",))
 
 
-def to_history(bundle: Bundle, events: EventColumns) -> History:
-    """Events as arrays; those on items or of types that the bundle does not know are left out."""
-    rows = bundle.items.rows(events.items)
-    codes = {name: code for code, name in enumerate(bundle.manifest.dataset_schema.interactions, start=1)}
+def to_history(ids: Names, schema: DatasetSchema, events: EventColumns) -> History:
+    """Events as arrays; those on items that are not in the catalogue or of types not declared are left out."""
+    rows = ids.rows(events.items)
+    codes = {name: code for code, name in enumerate(schema.interactions, start=1)}
     types = np.fromiter(map(codes.get, events.types, repeat(0)), np.int64, len(events.types))
     # None becomes NaN.
     values = np.array(events.values, np.float32)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import orjson
-
-from bundle.columns import BytesColumn
+from serving.catalogue import Catalogue
 
 _LEADING = re.compile(r"^(the|a|an) (.+?)( \(\d{4}\))?$")
 _TRAILING = re.compile(r"^(.+), (the|a|an)( \(\d{4}\))?$")
@@ -16,15 +14,14 @@ _TRAILING = re.compile(r"^(.+), (the|a|an)( \(\d{4}\))?$")
 class Titles:
     """Finds rows by title: exactly, then whatever the case and blanks, then with its article at the other end."""
 
-    def __init__(self, metadata: BytesColumn) -> None:
+    def __init__(self, catalogue: Catalogue) -> None:
         """Index all titles; of items with the same title the first one is meant."""
+        self._catalogue = catalogue
         self._exact: dict[str, int] = {}
         self._folded: dict[str, int] = {}
-        for row in range(len(metadata)):
-            title = orjson.loads(metadata[row]).get("title", "")
-            if title:
-                self._exact.setdefault(title, row)
-                self._folded.setdefault(folded(title), row)
+        self._read = len(catalogue.changed)
+        for row in range(len(catalogue)):
+            self._add(row)
 
     def row(self, title: str) -> int:
         """The row of a title, or -1."""
@@ -33,7 +30,19 @@ class Titles:
 
     def rows(self, titles: list[str]) -> Mapping[str, int]:
         """Rows by title, each title once, in the order given."""
+        changed, self._read = self._catalogue.changed[self._read :], len(self._catalogue.changed)
+        for row in changed:
+            for known in (self._exact, self._folded):
+                for old in [title for title, at in known.items() if at == row]:
+                    del known[old]
+            self._add(row)
         return {title: self.row(title) for title in dict.fromkeys(titles)}
+
+    def _add(self, row: int) -> None:
+        title = self._catalogue.shown(row).get("title")
+        if title and isinstance(title, str):
+            self._exact.setdefault(title, row)
+            self._folded.setdefault(folded(title), row)
 
 
 def folded(title: str) -> str:

@@ -28,19 +28,18 @@ router = APIRouter(tags=["compatible shapes"])
 async def ranked_recommendation(request: Request, body: RankMoviesIn) -> Response:
     """Each title once, by predicted rating, best first; unknown titles at the end, marked."""
     service = service_of(request)
+    known = await service.known(body.user_id)
     model = service.model
-    bundle = model.bundle
     rows = model.titles.rows(body.candidate_movies)
     titles: dict[str, str] = {}
     for title, row in rows.items():
         if row >= 0:
-            titles.setdefault(bundle.items.ids[row], title)
-    state, failed = await service.state(model, body.user_id)
-    ranked = model.pipeline.rank(state, list(titles), by="rating")
+            titles.setdefault(model.catalogue.ids[row], title)
+    ranked = model.pipeline.rank(model.state(known), list(titles), by="rating")
     ratings = ranked.scores if ranked.ratings is None else ranked.ratings
     response: list[dict[str, Any]] = []
     for row, number in zip(ranked.rows.tolist(), ratings.tolist(), strict=True):
-        name = bundle.items.ids[row]
+        name = model.catalogue.ids[row]
         response.append({
             "movie_title": titles[name], "score": round(number, 4),
             "predicted_rating": None if ranked.ratings is None else round(number, 4), "item_id": name,
@@ -53,6 +52,6 @@ async def ranked_recommendation(request: Request, body: RankMoviesIn) -> Respons
     identity = request_id(request)
     body_out = {
         "code": 200, "response": response, "user_id": body.user_id, "request_id": identity,
-        "model_version": bundle.version, "degraded": bool(failed + ranked.failed),
+        "model_version": model.bundle.version, "degraded": bool(known.failed + ranked.failed),
     }  # fmt: skip
     return json_answer(body_out, identity)

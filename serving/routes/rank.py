@@ -22,11 +22,11 @@ async def rank(request: Request, body: RankIn) -> Response:
     """All candidates come back, each once; those not in the catalogue at the end, marked `unknown`."""
     started = time.perf_counter()
     service = service_of(request)
-    model = service.model
     ids = [one.item_id if isinstance(one, CandidateIn) else one for one in body.candidates]
-    state, failed = await service.state(model, body.user_id)
-    ranked = model.pipeline.rank(state, ids)
+    known = await service.known(body.user_id)
+    model = service.model
+    ranked = model.pipeline.rank(model.state(known), ids)
     return ranked_list(
-        model.bundle, body.user_id, ranked_items(model.bundle, ranked, ratings=True), request_id(request),
-        time.perf_counter() - started, failed + ranked.failed,
+        model.bundle, body.user_id, ranked_items(model.catalogue, ranked, ratings=True), request_id(request),
+        time.perf_counter() - started, known.failed + ranked.failed,
     )  # fmt: skip

@@ -25,7 +25,7 @@ from bundle.writer import BundleWriter
 from catalog.records import Item, ItemId, User, UserId
 from catalog.schema import DatasetSchema
 from index.faiss_index import FaissIndex
-from towers.features import FeatureSpace
+from towers.features import CROSS_1, FeatureSpace
 
 VERSION = "20260102-030405-abcdef"
 DIM, CATEGORIES, N, HISTORY = 4, ("red", "green", "blue", "night owl/🦉"), 40, 6
@@ -185,7 +185,9 @@ def make_bundle(
 ) -> Path:
     """Write `folder/version` and return it."""
     catalogue, all_vectors = items(), vectors()
-    space = dataclasses.replace(FeatureSpace.fit(schema, catalogue, USERS, history=HISTORY), version=version)
+    space = dataclasses.replace(
+        FeatureSpace.fit(schema, catalogue, USERS, history=HISTORY), version=version, cross_features=CROSS_1
+    )
     tokens, numeric = space.item_inputs(catalogue)
     rows = np.arange(N, dtype=np.int32)
     with BundleWriter(folder, version) as writer:

@@ -26,7 +26,7 @@ from catalog.schema import DatasetSchema
 from embeddings.hashing import HashingImageEncoder, HashingTextEncoder
 from index.faiss_index import FaissIndex
 from tests.bundle.make import _graph, probes, ranker
-from towers.features import FeatureSpace
+from towers.features import CROSS_1, FeatureSpace
 
 VERSION = "20260203-040506-abcdef"
 N, DIM, HISTORY, TEXT, IMAGE = 48, 12, 6, 96, HashingImageEncoder.dim
@@ -155,7 +155,9 @@ def content() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def make_sensing_bundle(folder: Path, version: str = VERSION, *, with_content: bool = True) -> Path:
     """Write `folder/version` and return it."""
     listed = [item(row) for row in range(N)]
-    space = dataclasses.replace(FeatureSpace.fit(SCHEMA, listed, USERS, history=HISTORY), version=version)
+    space = dataclasses.replace(
+        FeatureSpace.fit(SCHEMA, listed, USERS, history=HISTORY), version=version, cross_features=CROSS_1
+    )
     tokens, numeric = space.item_inputs(listed)
     text, image, mask = content()
     rows = np.arange(N, dtype=np.int32)

@@ -41,7 +41,16 @@ class TestRecommendations:
             "user_id": "u1", "model_version": VERSION, "degraded": False,
             "items": [{
                 "item_id": "i37", "source": "two_tower", "metadata": {"title": "", "image": False},
-                "explanation": {"item_id": "i13", "title": "Film 13, The (2003)", "similarity": 1.0},
+                "explanation": {
+                    "item_id": "i13", "title": "Film 13, The (2003)", "similarity": 1.0, "shares": None,
+                    "history": [
+                        {"item_id": name, "title": title, "similarity": 1.0}
+                        for name, title in (
+                            ("i13", "Film 13, The (2003)"), ("$set", "Film 9, The (1999)"),
+                            ("a b", "Film 5, The (1995)"),
+                        )
+                    ],
+                },
             }],
         }  # fmt: skip
 

@@ -11,6 +11,7 @@ from bundle.reader import Bundle
 from catalog.errors import ConfigError, RecommenderError
 from serving.app import create_app
 from serving.inputs import to_epoch
+from serving.pipeline import Pipeline
 from serving.problems import STATUS
 from serving.settings import Settings
 from serving.titles import Titles, folded
@@ -56,7 +57,7 @@ def test_titles_that_are_not_one() -> None:
 
 
 def test_rows_by_title(bundle: Bundle) -> None:
-    titles = Titles(bundle.metadata)
+    titles = Titles(Pipeline(bundle).catalogue)
     asked = ["Film 3, The (1993)", "the film 3 (1993)", "no", "Film 3, The (1993)"]
     assert titles.rows(asked) == {"Film 3, The (1993)": 3, "the film 3 (1993)": 3, "no": -1}
 

@@ -159,12 +159,12 @@ def test_a_bundle_ranked_by_retrieval_is_answered_in_that_order(tmp_path: Path) 
 def test_explanations_name_the_most_similar_item_of_the_history(pipeline: Pipeline) -> None:
     ranked = pipeline.recommend(state(1, 2, 5), Query(limit=40, explain=True))
     assert ranked.reasons is not None
-    near = dict(zip(ranked.rows.tolist(), ranked.reasons[0].tolist(), strict=True))
+    near = dict(zip(ranked.rows.tolist(), ranked.reasons.rows[:, 0].tolist(), strict=True))
     assert near[33] == 5  # rows 1 and 5 both lie on its axis; of equals the latest
     assert near[34] == 2
     strangers = pipeline.recommend(STRANGER, Query(limit=3, explain=True))
     assert strangers.reasons is not None
-    assert strangers.reasons[0].tolist() == [-1, -1, -1]
+    assert strangers.reasons.rows.tolist() == [[-1] * 3] * 3
 
 
 def test_diversity_mixes_the_axes(pipeline: Pipeline) -> None:

@@ -1,4 +1,4 @@
-"""Diversity and reasons on four vectors."""
+"""Diversity on four vectors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.rerank import diversify, nearest
+from serving.rerank import diversify
 
 # Two near copies, one at right angles, one opposite.
 VECTORS = np.array([[1, 0], [2, 0], [0, 1], [-1, 0]], np.float32)
@@ -39,10 +39,3 @@ def test_choices_are_different_and_begin_with_the_best(
     assert len(chosen) == min(n, count) == len(set(chosen.tolist()))
     if len(chosen):
         assert scores[chosen[0]] == scores.max()
-
-
-def test_nearest_is_by_angle_and_of_equals_the_latest() -> None:
-    rows, cosines = nearest(VECTORS, np.array([1, 2, 3]), np.array([0, 2, 0]))
-    assert rows.tolist() == [0, 2, 2]
-    assert cosines.tolist() == pytest.approx([1, 1, 0])
-    assert nearest(np.zeros((1, 2), np.float32), np.array([0]), np.array([0]))[1].tolist() == [0]

@@ -15,8 +15,10 @@ from catalog.errors import StoreError
 from catalog.memory import MemoryStore
 from catalog.records import Interaction, ItemId, User, UserId
 from catalog.store import EventColumns, Written
+from serving.catalogue import Names
+from serving.pipeline import UserState
 from serving.settings import Settings
-from serving.state import GuardedStore, load_state, to_history
+from serving.state import GuardedStore, load, to_history
 from tests.serving.conftest import client_of, event
 
 
@@ -113,23 +115,28 @@ def test_a_state_is_the_record_and_the_known_events_in_order(switch: Switchable,
         event("u1", 3, 2500.0, "click"),
     ]
 
+    schema = bundle.manifest.dataset_schema
+
+    async def load_state(user: str, limit: int, before: float | None = None) -> UserState:
+        return (await load(guard(switch), user, limit, before)).state(Names(bundle.items), schema)
+
     async def story() -> None:
         await switch.append(odd)
-        state = await load_state(guard(switch), bundle, "u1", 1000)
+        state = await load_state("u1", 1000)
         assert state.user is not None
         assert state.user.features == {"age": 21.0, "job": "cook"}
         assert state.history.rows.tolist() == [1, 5, 3, 9, 13] == state.seen.tolist()
         assert state.history.types.tolist() == [1, 1, 2, 1, 1]
         np.testing.assert_array_equal(state.history.values, np.array([5, 5, np.nan, 5, 5], np.float32))
         assert state.history.times.tolist() == [1000, 2000, 2500, 3000, 4000]
-        earlier = await load_state(guard(switch), bundle, "u1", 1000, before=3000)
+        earlier = await load_state("u1", 1000, before=3000)
         assert earlier.history.rows.tolist() == [1, 5, 3]
-        assert (await load_state(guard(switch), bundle, "u1", 3)).history.rows.tolist() == [13]
-        nobody = await load_state(guard(switch), bundle, "nobody", 10)
+        assert (await load_state("u1", 3)).history.rows.tolist() == [13]
+        nobody = await load_state("nobody", 10)
         assert (nobody.user, len(nobody.history)) == (User(UserId("nobody")), 0)
 
     asyncio.run(story())
-    assert len(to_history(bundle, EventColumns([], [], [], []))) == 0
+    assert len(to_history(Names(bundle.items), schema, EventColumns([], [], [], []))) == 0
 
 
 class TestDegradedService:

@@ -81,11 +81,11 @@ async def _answer(settings: Settings, user: str, limit: int) -> dict[str, Any]:
         seconds = {"read_seconds": settings.read_seconds, "write_seconds": settings.write_seconds}
         store = GuardedStore(live, retry_seconds=settings.retry_seconds, **seconds)
         began = time.perf_counter()
-        state, failed = await Service(settings, store, model).state(model, user)
-        ranked = model.pipeline.recommend(state, Query(limit, explain=True))
-        items = ranked_items(model.bundle, ranked)
+        known = await Service(settings, store, model).known(user)
+        ranked = model.pipeline.recommend(model.state(known), Query(limit, explain=True))
+        items = ranked_items(model.catalogue, ranked)
         took = time.perf_counter() - began
-        answer = ranked_list(model.bundle, user, items, str(uuid.uuid4()), took, failed + ranked.failed)
+        answer = ranked_list(model.bundle, user, items, str(uuid.uuid4()), took, known.failed + ranked.failed)
     body: dict[str, Any] = json.loads(bytes(answer.body))
     return body
 
