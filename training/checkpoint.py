@@ -26,10 +26,10 @@ from bundle.durable import replace_text, sync
 from catalog.errors import ConfigError, NotReadyError, RecommenderError
 from training.config import TrainConfig
 from training.dataset import TrainingData
+from training.run import STARTED
 from training.split import Split
 from training.tracking import slug
 
-STARTED = "started.json"
 FOLDER = "checkpoints"
 SHARE = 0.02
 """Of the time since the last checkpoint, at most so much is spent on the next one."""

@@ -26,6 +26,8 @@ from catalog.schema import DatasetSchema
 from towers.features import FeatureSpace
 
 SUMMARY = "run.json"
+STARTED = "started.json"
+"""What a run is begun with; gone when it is finished."""
 GRAPHS = ("user_tower", "item_tower", "ranker")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -168,7 +169,7 @@ class MlflowTracker:
         self._thread.shutdown()
         failed = next((error for each in self._told if (error := each.exception())), None)
         if failed:
-            log.warning("MLflow has not kept all of this run: %s", str(failed).partition("\n")[0])
+            log.warning("MLflow has not kept all of this run: %s", shortly(failed))
 
     def _tell(self, what: Callable[[], None]) -> None:
         self._told.append(self._thread.submit(what))
@@ -177,7 +178,7 @@ class MlflowTracker:
 def log_bundle(store: MlflowStore, run: str, bundle: Path, manifest: Manifest) -> None:
     """Keep a bundle as an artifact of the run that it was built from, and enter it in the model registry.
 
-    A run that was not tracked gets none.
+    A run that was not tracked gets none; a server that is away costs a warning.
 
     Args:
         store: where the run was tracked.
@@ -185,23 +186,25 @@ def log_bundle(store: MlflowStore, run: str, bundle: Path, manifest: Manifest) -
         bundle: the sealed folder.
         manifest: its manifest.
     """
-    client = store.client()
-    known = store.run(client, manifest.dataset, run)
-    if known is None:
-        return
-    from mlflow.exceptions import MlflowException
-
-    client.log_artifacts(known, str(bundle), "bundle")
-    name = f"towerbridge-{manifest.dataset}"
     try:
-        client.get_registered_model(name)
-    except MlflowException:
-        client.create_registered_model(name)
-    tags = {
-        "towerbridge.version": manifest.version,
-        **{key: str(value) for key, value in numbers(manifest.metrics)},
-    }
-    client.create_model_version(name, f"runs:/{known}/bundle", known, tags=tags)
+        client = store.client()
+        known = store.run(client, manifest.dataset, run)
+        if known is None:
+            return
+        client.log_artifacts(known, str(bundle), "bundle")
+        name = f"towerbridge-{manifest.dataset}"
+        if not client.search_registered_models(filter_string=f"name = '{name}'"):
+            client.create_registered_model(name)
+        figures = {key: f"{value:.6g}" for key, value in numbers(manifest.metrics)}
+        tags = {"towerbridge.version": manifest.version, **figures}
+        client.create_model_version(name, f"runs:/{known}/bundle", known, tags=tags)
+    except Exception as error:  # whatever a server may answer: the bundle is built, tracked or not
+        log.warning("MLflow has not kept the bundle %s: %s", bundle.name, shortly(error))
+
+
+def shortly(error: BaseException) -> str:
+    """The beginning of an error's message: MLflow quotes whole requests."""
+    return textwrap.shorten(str(error), 200)
 
 
 def picture(fit: str, curve: Curve) -> Figure:

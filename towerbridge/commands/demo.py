@@ -101,7 +101,8 @@ def _run(
     workspace: Workspace, data: Path | None, sized: bool
 ) -> tuple[Diary, dict[str, Any], tuple[str, list[str]]]:
     """All stages on one open database; the diary, the evaluation, and a user and titles to ask about."""
-    from towerbridge import stages
+    from towerbridge import learning, stages
+    from towerbridge.output import note
     from towerbridge.progress import progress
 
     diary = Diary(5)
@@ -112,10 +113,12 @@ def _run(
         with diary.stage("embed") as size, progress() as bars:
             size(stages.embedded_in_words(stages.embed(workspace, store, embeddings, bars)))
         with diary.stage("train") as size, progress() as bars:
-            run = stages.train(workspace, store, embeddings, bars)
+            run = learning.train(workspace, store, embeddings, bars, go_on=True)
             size(stages.folder_in_words(run.folder))
+        for sentence in learning.notes(run):
+            note(f"      {sentence}")
         with diary.stage("build") as size, progress() as bars:
-            path = stages.build(workspace, run.folder, bars, promote=True)
+            path = learning.build(workspace, run.folder, bars, promote=True)
             size(f"{path.name}, {stages.folder_in_words(path)}")
         with diary.stage("evaluate") as size, progress() as bars:
             report = stages.evaluate(workspace, store, embeddings, ("next_item", "rating"), 1, bars)

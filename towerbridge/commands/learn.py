@@ -76,23 +76,43 @@ def train(
     device: DeviceOption = None,
     epochs: EpochsOption = None,
     seed: SeedOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with the latest run, which was stopped, as it was begun")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit the towers and the ranker on everything in the catalogue."""
-    from towerbridge import stages
-    from towerbridge.output import print_json
+    """Fit the towers and the ranker on everything in the catalogue; stops early on validation.
+
+    A run that was stopped goes on by --resume. Runs are tracked in MLflow where it is installed.
+    """
+    from towerbridge import learning
+    from towerbridge.output import note, print_json
     from towerbridge.progress import progress
     from towerbridge.workspace import Workspace
 
+    if resume and (epochs, seed) != (None, None):
+        raise typer.BadParameter("a run goes on with the settings it was begun with", param_hint="--resume")
     workspace = Workspace(
         settings(ctx, dataset=dataset, device=device, train__epochs=epochs, train__seed=seed)
     )
+    if not resume and (left := workspace.unfinished_run()):
+        note(f"an unfinished run is left in {left}; `towerbridge train --resume` would go on with it")
     with workspace.stores() as (store, embeddings), progress() as bars:
-        run = stages.train(workspace, store, embeddings, bars)
+        run = learning.train(workspace, store, embeddings, bars, resume=resume)
+    notes = learning.notes(run)
     if as_json:
-        print_json({"dataset": workspace.dataset, "run": str(run.folder)})
-    else:
-        print(f"trained on {workspace.dataset}: {run.folder}; `towerbridge build` makes a bundle of it")
+        print_json(
+            {
+                "dataset": workspace.dataset,
+                "run": str(run.folder),
+                "metrics": run.summary.metrics,
+                "notes": notes,
+            }
+        )
+        return
+    for sentence in notes:
+        note(sentence)
+    print(f"trained on {workspace.dataset}: {run.folder}; `towerbridge build` makes a bundle of it")
 
 
 def build(
@@ -103,14 +123,14 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Seal a training run into a bundle that serving can open."""
-    from towerbridge import stages
+    from towerbridge import learning
     from towerbridge.output import print_json
     from towerbridge.progress import progress
     from towerbridge.workspace import Workspace
 
     workspace = Workspace(settings(ctx, dataset=dataset))
     with progress() as bars:
-        path = stages.build(workspace, run, bars, promote)
+        path = learning.build(workspace, run, bars, promote)
     if as_json:
         print_json(
             {"dataset": workspace.dataset, "version": path.name, "path": str(path), "current": promote}

@@ -1,0 +1,128 @@
+"""The stages that learn, as plain functions on open stores: train, build, and the knobs they are given."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catalog.errors import ConfigError
+from towerbridge.workspace import Workspace, imported
+
+if TYPE_CHECKING:
+    from catalog.progress import Progress
+    from catalog.store import CatalogStore
+    from embeddings.store import EmbeddingStore
+    from training.config import TrainConfig
+    from training.run import Run
+    from training.tracking import MlflowStore
+
+
+def train(
+    workspace: Workspace,
+    store: CatalogStore,
+    embeddings: EmbeddingStore,
+    progress: Progress,
+    *,
+    resume: bool = False,
+    go_on: bool = False,
+) -> Run:
+    """Fit towers and ranker.
+
+    Args:
+        workspace: where the run goes and what the settings are.
+        store: the catalogue.
+        embeddings: its content vectors.
+        progress: told of every batch.
+        resume: go on with the latest run, which must be unfinished, with the settings that it was begun with.
+        go_on: go on with it where it is unfinished and was begun with the same data and settings.
+    """
+    from towerbridge import quiet
+    from training.dataset import TrainingData
+
+    imported(store, workspace.dataset)
+    begun = workspace.unfinished_run() if resume or go_on else None
+    with quiet.native():
+        from training.checkpoint import Started, can_go_on, read_started
+        from training.split import next_item
+        from training.tracking import UNTRACKED, MlflowTracker
+        from training.train import train
+    data = TrainingData.load(store, embeddings)
+    if resume:
+        if begun is None:
+            raise ConfigError(
+                f"expected an unfinished training run in {workspace.runs}, found none; begin one without --resume"
+            )
+        config = read_started(begun).config
+    else:
+        config = train_config(workspace)
+        if begun is not None and not can_go_on(begun, Started.now(data, next_item(data), config)):
+            begun = None
+    folder = begun or workspace.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    where = tracking_store(workspace)
+    tracker = MlflowTracker(where) if where else UNTRACKED
+    return train(data, config, folder, progress, tracker=tracker)
+
+
+def notes(run: Run) -> list[str]:
+    """What the run says that it did not do, and why."""
+    said = run.summary.training.get("notes")
+    return [str(each) for each in said] if isinstance(said, list) else []
+
+
+def train_config(workspace: Workspace) -> TrainConfig:
+    """The knobs of a run: the data set's preset, less what `towerbridge tune` found, less what the settings say."""
+    from training.presets import nested, preset, turned
+
+    path = workspace.tuned
+    config = turned(preset(workspace.dataset), tuned_knobs(path), str(path))
+    given = workspace.config.train.model_dump(exclude_none=True, exclude={"tracking"})
+    if "embedding_size" in given:
+        given["towers.embedding_size"] = given.pop("embedding_size")
+    if "epochs" in given:
+        # One dial for all three fits: whoever asks for a short run does not mean the towers alone.
+        given["rating_epochs"] = min(config.rating_epochs, given["epochs"])
+        given["order_epochs"] = min(config.order_epochs, given["epochs"])
+    return turned(config, nested({**given, "device": workspace.config.device}), "settings")
+
+
+def tuned_knobs(path: Path) -> Mapping[str, Any]:
+    """The knobs that tuning left for a data set; none where it never ran."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: expected knobs as TOML, found {error}; mend it or remove it") from error
+
+
+def tracking_store(workspace: Workspace) -> MlflowStore | None:
+    """Where runs are tracked; None where the settings say so or MLflow is not installed."""
+    if not workspace.config.train.tracking or find_spec("mlflow") is None:
+        return None
+    from training.tracking import MlflowStore
+
+    return MlflowStore.of(workspace.home, os.environ)
+
+
+def build(workspace: Workspace, run: Path | None, progress: Progress, promote: bool) -> Path:
+    """Seal a run, by default the latest, and make it the version that serves."""
+    from bundle import versions
+    from bundle.manifest import read_manifest
+    from training.build import build
+    from training.run import Run
+    from training.tracking import log_bundle
+
+    progress.start("index", None)
+    finished = Run.open(run or workspace.latest_run())
+    path = build(finished, workspace.bundles)
+    if promote:
+        versions.promote(workspace.bundles, path.name)
+    if where := tracking_store(workspace):
+        progress.start("tracking", None)
+        log_bundle(where, finished.folder.name, path, read_manifest(path))
+    return path

@@ -1,0 +1,66 @@
+"""Which knobs a data set trains with: the defaults, less what is known to suit it better.
+
+What is shipped here was found by `towerbridge tune` and is told in docs/LOG.md. Knobs are nested as the
+configuration is: `{"learning_rate": 1e-3, "towers": {"dropout": 0.3}}`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from catalog.errors import ConfigError
+from training.config import TrainConfig
+
+Knobs = Mapping[str, Any]
+C = TypeVar("C")
+
+PRESETS: Mapping[str, Knobs] = {}
+"""By name of the data set."""
+
+
+def preset(dataset: str) -> TrainConfig:
+    """What a data set trains with where nothing else is said."""
+    return turned(TrainConfig(), PRESETS.get(dataset, {}), f"the preset of {dataset}")
+
+
+def turned(config: C, knobs: Knobs, source: str) -> C:
+    """A configuration with some knobs turned.
+
+    Args:
+        config: a dataclass of numbers, texts and further dataclasses.
+        knobs: new values by name.
+        source: where they come from, for messages.
+
+    Raises:
+        ConfigError: an unknown knob, or a value of another type than the default's.
+    """
+    known = {each.name: getattr(config, each.name) for each in fields(config)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for name, value in knobs.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"{source}: expected a knob of {type(config).__name__}, got {name!r}{hint}")
+        default = known[name]
+        if is_dataclass(default) and isinstance(value, Mapping):
+            values[name] = turned(default, value, source)
+        elif type(value) is type(default) or (type(default) is float and type(value) is int):
+            values[name] = type(default)(value)
+        else:
+            raise ConfigError(f"{source}: expected {name} like {default!r}, got {value!r}")
+    return replace(config, **values)  # type: ignore[type-var]
+
+
+def nested(knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """Knobs by dotted name, `towers.dropout`, as nested ones."""
+    result: dict[str, Any] = {}
+    for name, value in knobs.items():
+        *sections, last = name.split(".")
+        section = result
+        for each in sections:
+            section = section.setdefault(each, {})
+        section[last] = value
+    return result
