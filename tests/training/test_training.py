@@ -1,6 +1,5 @@
 """A short training on the simulated shop: what it learns, leaves behind, and how ONNX answers for TensorFlow."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +9,9 @@ pytest.importorskip("tensorflow", reason="needs the extra `train`")
 
 from bundle.graph import OnnxGraph
 from bundle.reader import Bundle
-from catalog.errors import BundleError, ConfigError, NotReadyError
+from catalog.errors import ConfigError, NotReadyError
 from catalog.memory import MemoryStore
 from embeddings.store import MemoryEmbeddingStore
-from serving.pipeline import Pipeline, Query
 from tests.training.conftest import little_config, tiny
 from towers.export import probe, to_onnx
 from towers.features import FeatureSpace
@@ -21,7 +19,6 @@ from towers.frameworks import keras, tf, tfrs
 from towers.ranker import Ranker
 from training.course import Course
 from training.dataset import TrainingData
-from training.evaluate import evaluate, evaluate_rating, fold_of_events, state_before
 from training.export import export, graph_functions, sample_inputs
 from training.fit import fit
 from training.lists import pick, training_lists
@@ -45,15 +42,6 @@ def retriever(simulated):
     split = next_item(simulated).held_back(simulated, 10)
     keras.utils.set_random_seed(0)
     return fit_retriever(simulated, space, split, config, "towers", Course())
-
-
-def test_the_trained_pipeline_beats_most_popular(bundle_path, simulated):
-    report = evaluate(bundle_path, simulated, ["next_item"])
-    figures = report["protocols"]["next_item"]
-    assert report["model_version"] == bundle_path.name
-    assert figures["pipeline"]["ndcg@10"] > 1.3 * figures["most_popular"]["ndcg@10"]
-    assert figures["retrieval"]["recall@500"] == 1.0  # 300 items
-    assert json.loads(json.dumps(report)) == report
 
 
 def test_onnx_answers_as_tensorflow_on_a_thousand_users_and_items(retriever, tmp_path):
@@ -135,11 +123,6 @@ def test_a_device_that_is_not_there_is_one_sentence(simulated, tmp_path):
         pytest.skip("there is a GPU here")
     with pytest.raises(ConfigError, match="no GPU"):
         train(simulated, little_config(device="cuda"), tmp_path)
-
-
-def test_a_catalogue_that_has_changed_is_refused(bundle_path):
-    with pytest.raises(BundleError, match="train and build again"):
-        evaluate(bundle_path, tiny([(0, 1)]), ["next_item"])
 
 
 class Scripted(tfrs.Model):
@@ -235,29 +218,3 @@ def test_without_values_there_is_no_rating_head(retriever, tmp_path):
     assert run.summary.heads == ("score",)
     assert run.summary.rating_range is None
     assert "rating" not in run.probes["ranker"].outputs
-
-
-def test_every_value_has_one_of_five_folds(simulated):
-    folds = fold_of_events(simulated)
-    valued = ~np.isnan(simulated.log.values)
-    assert set(folds[valued].tolist()) == {1, 2, 3, 4, 5}
-    assert not folds[~valued].any()
-
-
-def test_the_state_before_an_event_holds_nothing_later(simulated, bundle_path):
-    split = next_item(simulated)
-    user = int(np.flatnonzero(split.test >= 0)[0])
-    state = state_before(simulated, split, user, int(split.test[user]))
-    assert len(state.history) == split.test[user] - split.begin[user]
-    wanted = simulated.log.item_rows[split.test[user]]
-    assert wanted not in state.seen
-    answer = Pipeline(Bundle.open(bundle_path)).recommend(state, Query(limit=300))
-    assert wanted in answer.rows
-    assert not set(answer.rows.tolist()) & set(state.seen.tolist())
-
-
-def test_the_rating_protocol_learns_values(simulated):
-    report = evaluate_rating(simulated, little_config(rating_epochs=6), folds=[1])
-    spread = float(np.nanstd(simulated.log.values))
-    assert set(report["folds"]) == {"u1"}
-    assert report["mean"] < spread

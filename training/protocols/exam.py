@@ -1,0 +1,36 @@
+"""The one shape of the ranking protocols: what may be learned, and what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.dataset import TrainingData
+from training.questions import Questions
+from training.split import Split
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """What one protocol makes of a data set."""
+
+    data: TrainingData
+    """What is learned from,"""
+    split: Split
+    """and which part of it."""
+    tables: Mapping[str, Questions]
+    """What is asked, by the name of its table."""
+    shipped: bool = False
+    """Whether bundles as they are shipped have learned from just this; else one is trained for the protocol."""
+    beside: tuple[str, ...] = ("most_popular",)
+    """Baselines that are asked in any case."""
+
+
+def one_in(parts: int, ids: Iterable[str]) -> NDArray[np.bool_]:
+    """`[ids]` the same part of them always, whatever else there is: by hash of the id."""
+    digests = (blake2b(name.encode(), digest_size=8).digest() for name in ids)
+    return np.array([int.from_bytes(digest, "big") % parts == 0 for digest in digests], bool)

@@ -1,0 +1,41 @@
+"""Several reports of one kind, of models trained with different seeds, as their mean and spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def over_seeds(reports: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> dict[str, Any]:
+    """One report: means under `protocols`, where a single one has its figures, and their spread under `seeds`.
+
+    Args:
+        reports: of `training.evaluate.evaluate`, one per seed.
+        seeds: what each was trained with.
+    """
+    figures = [report["protocols"] for report in reports]
+    versions = [report["model_version"] for report in reports]
+    return {
+        "dataset": reports[0]["dataset"],
+        "model_version": ", ".join(versions),
+        "protocols": _together(figures, lambda values: float(np.mean(values))),
+        "details": {
+            "by_seed": dict(zip(map(str, seeds), (report["details"] for report in reports), strict=True))
+        },
+        "seeds": {"seeds": list(seeds), "versions": versions, "spread": _together(figures, _spread)},
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    """Mean, standard deviation (of a sample), least and largest."""
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return {"mean": float(np.mean(values)), "std": deviation, "min": min(values), "max": max(values)}
+
+
+def _together(parts: Sequence[Any], combine: Any) -> Any:
+    """The same nesting as each of the parts has, with the numbers at each place combined."""
+    if isinstance(parts[0], Mapping):
+        return {key: _together([part[key] for part in parts], combine) for key in parts[0]}
+    return combine(parts)
