@@ -10,7 +10,7 @@ from typing import Any
 
 def print_json(report: Mapping[str, Any]) -> None:
     """One JSON object on a line of its own; NaN and infinity are written as null."""
-    print(json.dumps(_plain(report), ensure_ascii=False, allow_nan=False))
+    print(json.dumps(plain(report), ensure_ascii=False, allow_nan=False))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
@@ -63,11 +63,12 @@ def note(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What JSON can say of a value: numpy's numbers as plain ones, NaN and infinity as None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     if value is None or isinstance(value, str | int | float):

@@ -101,7 +101,7 @@ def _run(
     workspace: Workspace, data: Path | None, sized: bool
 ) -> tuple[Diary, dict[str, Any], tuple[str, list[str]]]:
     """All stages on one open database; the diary, the evaluation, and a user and titles to ask about."""
-    from towerbridge import learning, stages
+    from towerbridge import learning, measure, stages
     from towerbridge.output import note
     from towerbridge.progress import progress
 
@@ -121,7 +121,8 @@ def _run(
             path = learning.build(workspace, run.folder, bars, promote=True)
             size(f"{path.name}, {stages.folder_in_words(path)}")
         with diary.stage("evaluate") as size, progress() as bars:
-            report = stages.evaluate(workspace, store, embeddings, ("next_item", "rating"), 1, bars)
+            wanted = measure.Wanted(("next_item", "rating"), folds=1)
+            report = measure.evaluate(workspace, store, embeddings, wanted, bars)
             size(", ".join(name.replace("_", " ") for name in report["protocols"]))
         return diary, report, _examples(store)
 
@@ -133,7 +134,7 @@ def _examples(store: CatalogStore) -> tuple[str, list[str]]:
 
 
 def _show(diary: Diary, report: dict[str, Any]) -> None:
-    from towerbridge import stages
+    from towerbridge.figures import tables
     from towerbridge.output import duration, table
 
     rows = [(each.name, duration(each.seconds), each.size) for each in diary.stages]
@@ -142,8 +143,8 @@ def _show(diary: Diary, report: dict[str, Any]) -> None:
     )
     print()
     table(("stage", "time", "size"), rows)
-    for head, figures in stages.figures(report):
-        table(head, figures)
+    for each in tables(report):
+        table(each.head, each.rows)
 
 
 def _curls(port: int, user: str, titles: list[str]) -> str:

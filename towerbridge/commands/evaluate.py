@@ -3,52 +3,89 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from towerbridge.options import DatasetOption, DeviceOption, EpochsOption, JsonOption, settings
+from towerbridge.options import DatasetOption, DeviceOption, EpochsOption, JsonOption, SeedOption, settings
 
 
 class Protocol(StrEnum):
     """What to measure, as it is typed."""
 
-    rating = "rating"
     next_item = "next-item"
+    rating = "rating"
+    global_time = "global-time"
+    cold_item = "cold-item"
+    new_user = "new-user"
     all = "all"
 
 
-PROTOCOLS: dict[Protocol, tuple[Literal["next_item", "rating"], ...]] = {
-    Protocol.rating: ("rating",),
-    Protocol.next_item: ("next_item",),
-    Protocol.all: ("next_item", "rating"),
-}
+DEFAULT = [Protocol.next_item, Protocol.rating]
+"""What needs no other towers than those that serve."""
 
 
 def evaluate(
     ctx: typer.Context,
     dataset: DatasetOption = None,
-    protocol: Annotated[Protocol, typer.Option("--protocol", help="what to measure")] = Protocol.all,
+    protocol: Annotated[
+        list[Protocol] | None,
+        typer.Option("--protocol", help="what to measure; may be repeated  [default: next-item and rating]"),
+    ] = None,
+    baselines: Annotated[bool, typer.Option("--baselines", help="measure all baselines beside it")] = False,
+    baseline: Annotated[
+        list[str] | None, typer.Option("--baseline", metavar="NAME", help="or only this one; may be repeated")
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", min=1, help="train and measure so many times, and tell mean and spread"),
+    ] = None,
     folds: Annotated[
         int,
         typer.Option("--folds", min=1, max=5, help="rating: how many of the five folds to train and test on"),
     ] = 5,
     device: DeviceOption = None,
     epochs: EpochsOption = None,
+    seed: SeedOption = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="write a report too: Markdown for .md, else JSON"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure the serving version through the serving pipeline, beside the most popular items."""
-    from towerbridge import stages
-    from towerbridge.output import print_json, table
+    """Measure the serving version through the serving pipeline, beside baselines."""
+    import json
+
+    from towerbridge import measure
+    from towerbridge.figures import left_out, markdown, tables
+    from towerbridge.output import note, plain, print_json, table
     from towerbridge.progress import progress
     from towerbridge.workspace import Workspace
 
-    workspace = Workspace(settings(ctx, dataset=dataset, device=device, train__epochs=epochs))
+    workspace = Workspace(
+        settings(ctx, dataset=dataset, device=device, train__epochs=epochs, train__seed=seed)
+    )
+    wanted = measure.Wanted(_names(protocol or DEFAULT), folds, None if baselines else tuple(baseline or ()))
     with workspace.stores() as (store, embeddings), progress() as bars:
-        report = stages.evaluate(workspace, store, embeddings, PROTOCOLS[protocol], folds, bars)
+        if seeds is None:
+            found = measure.evaluate(workspace, store, embeddings, wanted, bars)
+        else:
+            found = measure.evaluate_seeds(workspace, store, embeddings, wanted, seeds, bars)
+    if report is not None:
+        whole = markdown(found) if report.suffix == ".md" else json.dumps(plain(found), indent=1) + "\n"
+        report.write_text(whole, "utf-8")
     if as_json:
-        print_json(report)
+        print_json(found)
         return
-    print(f"{report['dataset']}, model {report['model_version']}")
-    for head, rows in stages.figures(report):
-        table(head, rows)
+    print(f"{found['dataset']}, model {found['model_version']}")
+    for each in tables(found):
+        table(each.head, each.rows)
+    for sentence in left_out(found):
+        note(f"left out: {sentence}")
+    note(f"kept in {measure.path_of(workspace, found)}")
+
+
+def _names(asked: list[Protocol]) -> tuple[str, ...]:
+    wanted = [each for each in Protocol if each != Protocol.all] if Protocol.all in asked else asked
+    return tuple(dict.fromkeys(each.value.replace("-", "_") for each in wanted))

@@ -1,0 +1,128 @@
+"""An evaluation as tables: on a terminal, and as a Markdown page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from towerbridge.output import cell
+
+TITLES = {
+    "next_item": "next item, full ranking",
+    "global_time": "global time, full ranking",
+    "cold_item": "cold items among themselves",
+    "cold_item_among_all": "cold items among all",
+    "new_user": "new users, full ranking",
+}
+COLUMNS = (
+    "ndcg@10", "hit_rate@5", "hit_rate@10", "recall@50", "recall@100", "recall@500", "mrr", "auc",
+    "coverage@10", "gini@10", "novelty@10",
+)  # fmt: skip
+"""What tables show of the metrics; reports hold all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under a head."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[object, ...]]
+
+
+def tables(report: Mapping[str, Any]) -> Iterator[Table]:
+    """One table a protocol, and one more of the stages where they were looked at."""
+    spread = report.get("seeds", {}).get("spread", {})
+    for name, methods in report["protocols"].items():
+        if name == "rating":
+            yield _ratings(methods, spread.get(name))
+            continue
+        columns = [column for column in COLUMNS if column in next(iter(methods.values()))]
+        yield Table(
+            (TITLES.get(name, _words(name)), *columns),
+            [
+                (_words(method), *_values(figures, spread.get(name, {}).get(method), columns))
+                for method, figures in methods.items()
+            ],
+        )
+        stages = report["details"].get(name, {}).get("stages", {})
+        if "pool_ceiling" in stages:
+            yield _stages(TITLES.get(name, _words(name)), stages)
+
+
+def left_out(report: Mapping[str, Any]) -> Iterator[str]:
+    """Sentences on what was asked for and could not be measured."""
+    for protocol, details in report["details"].items():
+        if "left_out" in details:
+            yield f"{_words(protocol)}: {details['left_out']}"
+        for name, baseline in details.get("baselines", {}).items():
+            if "left_out" in baseline:
+                yield f"{_words(protocol)}, {_words(name)}: {baseline['left_out']}"
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """The report as a page: all tables, confidence intervals and slices."""
+    parts = [f"# {report['dataset']}", f"Model {report['model_version']}."]
+    parts += [_drawn(each) for each in tables(report)]
+    for name, details in report["details"].items():
+        if "intervals" in details:
+            title = TITLES.get(name, _words(name))
+            parts.append(f"## {title}: {details['users']:,} users")
+            parts += [_drawn(_intervals(details["intervals"])), _drawn(_sliced(details["slices"]))]
+    return "\n\n".join([*parts, *left_out(report)]) + "\n"
+
+
+def _ratings(found: Mapping[str, Any], spread: Mapping[str, Any] | None) -> Table:
+    folds = list(found["folds"])
+    rows: list[tuple[object, ...]] = []
+    others = found.get("baselines", {})
+    for name, each in {"RMSE": found, **others}.items():
+        beside = (spread or {}) if name == "RMSE" else (spread or {}).get("baselines", {}).get(name, {})
+        values = {**each["folds"], "mean": each["mean"]}
+        spreads = {**beside.get("folds", {}), "mean": beside["mean"]} if beside else None
+        rows.append((_words(name), *_values(values, spreads, [*folds, "mean"])))
+    return Table(("rating", *folds, "mean"), rows)
+
+
+def _stages(title: str, stages: Mapping[str, Any]) -> Table:
+    lift, ceiling = stages["ranker_lift"], stages["pool_ceiling"]
+    head = (f"{title}: recall of a pool of", *ceiling, "ranker lift", "95 %", "index recall@100")
+    bounds = lift["interval"]
+    between = None if bounds is None else f"{bounds[0]:+.1%} … {bounds[1]:+.1%}"
+    gained = None if lift["ndcg@10"] is None else f"{lift['ndcg@10']:+.1%}"
+    return Table(head, [("shipped", *ceiling.values(), gained, between, stages["index_recall@100"])])
+
+
+def _intervals(found: Mapping[str, Mapping[str, Sequence[float]]]) -> Table:
+    columns = [column for column in COLUMNS if column in next(iter(found.values()))]
+    rows: list[tuple[object, ...]] = [
+        (_words(method), *(f"{each[column][0]:.3f} … {each[column][1]:.3f}" for column in columns))
+        for method, each in found.items()
+    ]
+    return Table(("95 % interval", *columns), rows)
+
+
+def _sliced(found: Sequence[Mapping[str, Any]]) -> Table:
+    methods = list(found[0]["methods"]) if found else []
+    rows: list[tuple[object, ...]] = [
+        (each["by"], each["slice"], each["users"], *(each["methods"][name]["ndcg@10"] for name in methods))
+        for each in found
+    ]
+    return Table(("ndcg@10 by", "slice", "users", *map(_words, methods)), rows)
+
+
+def _values(
+    figures: Mapping[str, Any], spread: Mapping[str, Any] | None, columns: Sequence[str]
+) -> list[object]:
+    if spread is None:
+        return [figures.get(column) for column in columns]
+    return [f"{spread[column]['mean']:.4f} ± {spread[column]['std']:.4f}" for column in columns]
+
+
+def _drawn(table: Table) -> str:
+    lines = [table.head, tuple("---" for _ in table.head), *(tuple(map(cell, row)) for row in table.rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
