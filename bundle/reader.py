@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,10 +64,20 @@ class Bundle:
     popular: Int32s
     item_item_rows: Int32s
     item_item_weights: Floats
+    successor_rows: Int32s
+    """[n, s] what is taken soon after each item, -1 padded; s is 0 in bundles that were written without."""
+    successor_weights: Floats
+    alike_rows: Int32s
+    """[n, a] what reads and looks alike, likewise."""
+    alike_weights: Floats
     categories: Mapping[str, Ints]
     """Rows per category value, rising."""
     content: Content | None
     """None in bundles that were written without."""
+    text_encoder: Path | None
+    """Folder of the exported encoder that `embeddings.onnx_text` opens; None in bundles without."""
+    image_encoder: Path | None
+    """The same for `embeddings.onnx_image`."""
 
     @classmethod
     def open(cls, path: Path, *, verify: bool = True, threads: int = 1) -> Bundle:
@@ -102,8 +113,11 @@ class Bundle:
             popular=load_array(path / "neighbours/popular.npy", np.int32, (None,)),
             item_item_rows=load_array(path / "neighbours/item_item.rows.npy", np.int32, (n, None)),
             item_item_weights=load_array(path / "neighbours/item_item.weights.npy", np.float32, (n, None)),
+            **_optional_table(path, "successor", n), **_optional_table(path, "alike", n),
             categories=_categories(path / "items/categories.json", n),
             content=_content(path / "content", manifest),
+            text_encoder=_encoder(path, "text", manifest.encoders.text, manifest.dims.text),
+            image_encoder=_encoder(path, "image", manifest.encoders.image, manifest.dims.image),
         )  # fmt: skip
         bundle._check_arrays()
         bundle._check_graphs()
@@ -129,6 +143,8 @@ class Bundle:
         for name, rows, lowest in [
             ("neighbours/popular.npy", self.popular, 0),
             ("neighbours/item_item.rows.npy", self.item_item_rows, -1),
+            ("neighbours/successor.rows.npy", self.successor_rows, -1),
+            ("neighbours/alike.rows.npy", self.alike_rows, -1),
         ]:
             if rows.size and (rows.min() < lowest or rows.max() >= n):
                 raise BundleError(
@@ -184,6 +200,8 @@ GRAPHS = {
     "user_tower": "user_tower.onnx", "item_tower": "item_tower.onnx", "ranker": "ranker.onnx",
     "scorer": "ranker_score.onnx",
 }  # fmt: skip
+ENCODER_FILES = {"text": "config.json", "image": "preprocess.json"}
+"""Where an exported encoder says which it is."""
 
 
 def _check_files(folder: Path, manifest: Manifest, verify: bool) -> None:
@@ -240,6 +258,17 @@ def _ids(folder: Path, count: int | None) -> IdMap:
     return IdMap.of(names)
 
 
+def _optional_table(bundle: Path, name: str, n: int) -> dict[str, NDArray[Any]]:
+    """Rows and weights `[n, m]` of a table of neighbours, of no columns where the bundle has none."""
+    rows, weights = (bundle / f"neighbours/{name}.{part}.npy" for part in ("rows", "weights"))
+    if not rows.is_file():
+        return {f"{name}_rows": np.zeros((n, 0), np.int32), f"{name}_weights": np.zeros((n, 0), np.float32)}
+    return {
+        f"{name}_rows": load_array(rows, np.int32, (n, None)),
+        f"{name}_weights": load_array(weights, np.float32, (n, None)),
+    }
+
+
 def _content(folder: Path, manifest: Manifest) -> Content | None:
     if not folder.is_dir():
         return None
@@ -249,6 +278,26 @@ def _content(folder: Path, manifest: Manifest) -> Content | None:
         load_array(folder / "image.npy", np.float32, (n, dims.image)),
         load_array(folder / "mask.npy", np.bool_, (n, 2)),
     )
+
+
+def _encoder(bundle: Path, modality: str, name: str | None, dim: int) -> Path | None:
+    """The folder of an encoder, which must be the one whose vectors the item tower was trained on."""
+    folder = bundle / f"{modality}_encoder"
+    if not folder.is_dir():
+        return None
+    path = folder / ENCODER_FILES[modality]
+    try:
+        document = json.loads(path.read_bytes())
+        found, width = document["name"], document["dim"]
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise BundleError(f"expected an exported encoder in {folder}, found {exc!r}; build it again") from exc
+    # The int8 form of an encoder bears its name and a suffix.
+    if name is None or found not in (name, f"{name}:int8") or width != dim:
+        raise BundleError(
+            f"expected the encoder {name} of {dim} numbers in {folder}, found {found!r} of {width}; "
+            "the bundle mixes versions: build it again"
+        )
+    return folder
 
 
 def _categories(path: Path, n: int) -> dict[str, Ints]:

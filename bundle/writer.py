@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import JsonValue
@@ -150,11 +150,28 @@ class BundleWriter:
         self._array("content/image.npy", image, np.float32, 2)
         self._array("content/mask.npy", mask, np.bool_, 2)
 
+    def encoder(self, modality: Literal["text", "image"], folder: Path) -> None:
+        """Add an exported content encoder, so that serving reads texts or looks at pictures; a bundle may go without.
+
+        Files are linked where the disk allows it: exports are never changed, only written anew.
+        """
+        for source in sorted(path for path in folder.iterdir() if path.is_file()):
+            target = self.path(f"{modality}_encoder/{source.name}")
+            try:
+                target.hardlink_to(source)
+            except OSError:  # another disk, or one that knows no links
+                shutil.copyfile(source, target)
+
     def neighbours(self, popular: Ints, item_item_rows: Ints, item_item_weights: Floats) -> None:
         """Add candidate sources: popular rows best first, co-visited rows and weights `[n, M]`, -1 padded."""
         np.save(self.path("neighbours/popular.npy"), np.asarray(popular, np.int32), allow_pickle=False)
         self._array("neighbours/item_item.rows.npy", item_item_rows, np.int32, 2)
         self._array("neighbours/item_item.weights.npy", item_item_weights, np.float32, 2)
+
+    def table(self, name: Literal["successor", "alike"], rows: np.ndarray[Any, Any], weights: Floats) -> None:
+        """Add one more table of neighbours, rows and weights `[n, m]`, -1 padded; a bundle may go without."""
+        self._array(f"neighbours/{name}.rows.npy", rows, np.int32, 2)
+        self._array(f"neighbours/{name}.weights.npy", weights, np.float32, 2)
 
     def probes(self, probes: Mapping[str, Probe]) -> None:
         """Add what the training framework answered, one probe per graph."""

@@ -25,9 +25,10 @@ from index.faiss_index import FaissIndex
 from index.live import LiveIndex
 from index.protocol import Mask
 from serving.relatives import Relatives
-from towers.features import FeatureSpace, Int32s, ItemColumns
+from towers.cross import TABLES, Int32s, ItemColumns
+from towers.features import FeatureSpace
 
-BLANK: Mapping[str, float] = {"neighbour_rows": -1}
+BLANK: Mapping[str, float] = {f"{table}_rows": -1 for table in TABLES}
 """What a new item has in the columns that only training fills; 0 in the others."""
 
 
@@ -108,7 +109,8 @@ class Catalogue:
         self.metadata = Pages(bundle.metadata)
         self.columns = ItemColumns(
             bundle.tokens, bundle.numeric, bundle.embedding_rows, bundle.popularity,
-            bundle.item_item_rows, bundle.item_item_weights,
+            bundle.item_item_rows, bundle.item_item_weights, bundle.successor_rows, bundle.successor_weights,
+            bundle.alike_rows, bundle.alike_weights,
         )  # fmt: skip
         self.vectors = bundle.vectors
         self.lengths: Floats = np.linalg.norm(bundle.vectors, axis=1)

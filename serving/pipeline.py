@@ -25,7 +25,8 @@ from serving.explain import Reasons, reasons
 from serving.ranker import OnnxRanker, Ranker, Scores, Viewer
 from serving.rerank import diversify
 from serving.sources import SHARES, CandidateSource, Demand, Pool, default_sources, merge
-from towers.features import FeatureSpace, heard
+from towers.cross import heard
+from towers.features import FeatureSpace
 
 log = logging.getLogger(__name__)
 NO_ROWS: Ints = np.zeros(0, np.int64)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bundle.reader import Bundle
 from catalog.records import Candidates, Floats, History
 from serving.catalogue import Catalogue
+from towers.cross import cross_features
 from towers.features import FeatureSpace
 
 
@@ -25,7 +26,7 @@ class Viewer:
     """[D]"""
     history: History
     said: Floats
-    """[horizons, n items] what the latest items' neighbours say about each: `towers.features.heard`."""
+    """[what is heard, n items] what the latest items' neighbours say about each: `towers.cross.heard`."""
     cold: bool
     """Neither an id embedding nor a history: only side features speak for them."""
     failed: bool = False
@@ -88,7 +89,7 @@ class OnnxRanker:
         }  # fmt: skip
         feeds |= {name: column.take(rows, 0) for name, column in gathered.items() if name in inputs}
         if "cross" in inputs:
-            feeds["cross"] = self._space.cross(found, viewer.history, columns, viewer.said)
+            feeds["cross"] = cross_features(self._space, found, viewer.history, columns, viewer.said)
         if "rated_rows" in inputs or "rated_values" in inputs:
             feeds |= self._space.rated_inputs(viewer.history, columns.embedding_rows)
         return feeds

@@ -21,14 +21,14 @@ from catalog.records import Candidates, Ints
 from index.protocol import Mask, VectorIndex, best
 from serving.catalogue import Catalogue
 from serving.ranker import Viewer
-from towers.features import COVISITATIONS
+from towers.cross import HEARD
 
 log = logging.getLogger(__name__)
 NEW_SHARE = 0.05
 """Of the pool, at most: newcomers are let in beside the others, not instead of them."""
 SHARES = (("new", NEW_SHARE), ("two_tower", 0.6), ("item_item", 0.3), ("popular", 0.1))
-COVISITATION = COVISITATIONS.index("covisitation")
-"""Of the horizons over which neighbours are heard, the one that proposes candidates."""
+COVISITATION = HEARD.index("covisitation")
+"""Of what the history's neighbours say, what proposes candidates."""
 COLD_SHARE = 0.5
 """Of the pool of a user nothing is known of, the share that popular items propose first."""
 

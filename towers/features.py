@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.errors import BundleError
-from catalog.records import Candidates, FeatureValue, Floats, History, Ints, Item, User
+from catalog.records import FeatureValue, Floats, History, Ints, Item, User
 from catalog.schema import DatasetSchema, Feature, Kind
 
 Int32s = NDArray[np.int32]
@@ -36,12 +36,8 @@ MAX_SET = 8
 """Members of a multi-valued feature that are read; the rest, rarest last, are left out."""
 GAP_EDGES = (1.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 172800.0, 604800.0, 2592000.0, 15552000.0)
 """Seconds since the previous event; the first event of a history counts as the longest gap."""
-RECENT = 20
-"""Events that the cross features look back on."""
-DECAY = 5.0
-"""Events after which the weight of an event in the cross features has fallen to 1/e."""
-CROSS = ("similarity", "covisitation", "affinity", "liked_affinity", "popularity", "activity")
-"""Columns of the ranker's cross features, in order."""
+CROSS_1 = ("similarity", "covisitation", "affinity", "liked_affinity", "popularity", "activity")
+"""The cross features of bundles that do not name theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +79,6 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class ItemColumns:
-    """What is known of all items, one row each; memory-mapped from a bundle in serving."""
-
-    tokens: Int32s
-    """[n, slots]"""
-    numeric: Floats
-    """[n, max(1, numeric features)], standardised, 0 where missing."""
-    embedding_rows: Int32s
-    """[n] row of the id embedding, 0 for items that training never saw."""
-    popularity: Floats
-    """[n] events in training."""
-    neighbour_rows: Int32s
-    """[n, m] co-visited items, -1 where there are fewer."""
-    neighbour_weights: Floats
-    """[n, m] what having the item says about each of them."""
-
-
-@dataclass(frozen=True, slots=True)
 class FeatureSpace:
     """Vocabularies, bucket edges and scales, fitted on training data and then frozen."""
 
@@ -112,13 +90,20 @@ class FeatureSpace:
     type_weights: tuple[float, ...]
     history: int = HISTORY
     rated: int = RATED
+    cross_features: tuple[str, ...] = CROSS_1
+    """What the ranker reads of `towers.cross`, in order."""
     version: str = ""
 
     # -- fitting -----------------------------------------------------------------------------------------
 
     @classmethod
     def fit(
-        cls, schema: DatasetSchema, items: Iterable[Item], users: Iterable[User], history: int = HISTORY
+        cls,
+        schema: DatasetSchema,
+        items: Iterable[Item],
+        users: Iterable[User],
+        history: int = HISTORY,
+        cross_features: tuple[str, ...] = CROSS_1,
     ) -> FeatureSpace:
         """Learn vocabularies and bucket edges from records; deterministic, whatever their order."""
         kinds = schema.interactions.values()
@@ -129,6 +114,7 @@ class FeatureSpace:
             liked_from=tuple(kind.positive_from for kind in kinds),
             type_weights=tuple(kind.weight for kind in kinds),
             history=history,
+            cross_features=cross_features,
         )
 
     # -- storing -----------------------------------------------------------------------------------------
@@ -153,6 +139,7 @@ class FeatureSpace:
             document["value_ranges"] = tuple(tuple(r) if r else None for r in document["value_ranges"])
             document["liked_from"] = tuple(document["liked_from"])
             document["type_weights"] = tuple(document["type_weights"])
+            document["cross_features"] = tuple(document.get("cross_features", CROSS_1))
             return cls(**document)
         except (OSError, ValueError, TypeError, KeyError) as exc:
             raise BundleError(
@@ -260,59 +247,6 @@ class FeatureSpace:
             rows[0, -len(where) :] = embedding_rows[history.rows[where]]
             values[0, -len(where) :] = history.values[where]
         return {"rated_rows": rows, "rated_values": values}
-
-    def cross(
-        self, found: Candidates, history: History, items: ItemColumns, said: Floats | None = None
-    ) -> Floats:
-        """What relates one user's recent behaviour to each candidate: `[n, len(CROSS)]`, see CROSS.
-
-        similarity: the two towers' inner product, as retrieved. covisitation: what the recent items'
-        neighbours say, the latest loudest. affinity, liked_affinity: how often the candidate's tokens occur
-        among the recent items, as they come or weighted by how they were valued, over the number of token
-        columns. popularity and activity are log counts.
-
-        `said [items]` is `heard(history, items)`, where the caller has it already.
-        """
-        out = np.zeros((len(found), len(CROSS)), np.float32)
-        out[:, 0] = found.scores
-        out[:, 4] = np.log1p(items.popularity.take(found.rows))
-        out[:, 5] = np.log1p(len(history))
-        recent = history.last(RECENT)
-        if not len(recent) or not len(found):
-            return out
-        weights = recency(len(recent))
-        out[:, 1] = (heard(history, items) if said is None else said).take(found.rows)
-        valued = weights * self.scaled_values(recent.types, recent.values)
-        slots = items.tokens.shape[1]
-        seen = items.tokens[recent.rows].reshape(-1)
-        tokens = items.tokens.take(found.rows, 0)
-        ones = np.full(slots, 1.0 / (slots * weights.sum()), np.float32)
-        for column, each in ((2, weights), (3, valued)):
-            profile = np.bincount(seen, np.repeat(each, slots), self.item_tokens).astype(np.float32)
-            profile[0] = 0.0
-            out[:, column] = profile.take(tokens) @ ones
-        return out
-
-
-def recency(count: int) -> Floats:
-    """Weights `[count]` of the latest events, oldest first: 1 for the last, 1/e for DECAY events before it."""
-    weights: Floats = np.exp(-np.arange(count - 1, -1, -1, dtype=np.float32) / DECAY)
-    return weights
-
-
-def heard(history: History, items: ItemColumns) -> Floats:
-    """What the recent items' neighbours say about all items `[n]`, the latest loudest."""
-    recent = history.last(RECENT)
-    return covisitation_scores(recent.rows, recency(len(recent)), items)
-
-
-def covisitation_scores(rows: Ints, weights: Floats, items: ItemColumns) -> Floats:
-    """Weighted sum `[n]` of what items `rows` say about every item through their neighbours."""
-    near = items.neighbour_rows.take(rows, 0)
-    said = items.neighbour_weights.take(rows, 0) * weights[:, None]
-    # Padding, -1, is counted in a place of its own that is left out.
-    scores = np.bincount((near + 1).ravel(), said.ravel(), len(items.popularity) + 1)[1:]
-    return scores.astype(np.float32)
 
 
 def time_gaps(times: NDArray[np.float64]) -> Int32s:

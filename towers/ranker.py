@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from towers.frameworks import tf, tfrs
 from towers.loss import ListSoftmax, SquaredError
 from towers.order import OrderHead
-from towers.rating import RatingHead
+from towers.rating import RatingEnsemble
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class RankerConfig:
     """What the ranker looks like."""
 
     rating_factors: int = 32
+    rating_members: int = 3
+    """Rating heads whose predictions are averaged: each is wrong in its own way."""
     rating_reg: float = 0.05
     order_factors: int = 8
     order_crosses: int = 1
@@ -26,23 +28,27 @@ class RankerConfig:
 
 
 class RatingModel(tfrs.Model):
-    """The rating head and its loss: squared error and a penalty on the factors that were used."""
+    """Rating heads that learn side by side, each by squared error and a penalty on the factors that were used."""
 
-    def __init__(self, head: RatingHead, reg: float) -> None:
+    def __init__(self, heads: RatingEnsemble, reg: float) -> None:
         super().__init__()
-        self.head, self.reg = head, reg
+        self.heads, self.reg = heads, reg
         self._loss = SquaredError()
-        self._predict = tf.function(lambda inputs: head(inputs)[0], reduce_retracing=True)
+        self._predict = tf.function(heads, reduce_retracing=True)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Loss of a batch: the inputs of `ranker.onnx` with n rows on both sides, and `value [n]`."""
-        predicted, penalty = self.head(inputs)
-        loss = self._loss(inputs["value"], predicted)
-        return loss + self.reg * tf.reduce_mean(penalty) if training else loss
+        losses = []
+        for head in self.heads.members:
+            predicted, penalty = head(inputs)
+            losses.append(self._loss(inputs["value"], predicted))
+            if training:
+                losses.append(self.reg * tf.reduce_mean(penalty))
+        return tf.add_n(losses)
 
     def predict_values(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         """Predictions `[n]` within the declared range."""
-        return tf.clip_by_value(self._predict(inputs), self.head.low, self.head.high)
+        return self._predict(inputs)
 
 
 class OrderModel(tfrs.Model):
@@ -69,9 +75,9 @@ class OrderModel(tfrs.Model):
 
 
 class Ranker(tf.Module):
-    """Both heads as they are exported: one candidate per row, one user for all of them."""
+    """Order and ratings as they are exported: one candidate per row, one user for all of them."""
 
-    def __init__(self, order: OrderHead, rating: RatingHead | None) -> None:
+    def __init__(self, order: OrderHead, rating: RatingEnsemble | None) -> None:
         super().__init__()
         self.order, self.rating = order, rating
 
@@ -79,6 +85,5 @@ class Ranker(tf.Module):
         """`score [n]` and, with a rating head, `rating [n]` within the declared range."""
         outputs = {"score": self.order(inputs)}
         if self.rating:
-            predicted, _ = self.rating(inputs)
-            outputs["rating"] = tf.clip_by_value(predicted, self.rating.low, self.rating.high)
+            outputs["rating"] = self.rating(inputs)
         return outputs

@@ -9,6 +9,7 @@ sees its own answer, nor does a request that asks about an item already rated.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from towers.frameworks import keras, tf
@@ -90,6 +91,20 @@ class RatingHead(keras.layers.Layer):
 
         penalty = _square(factors) + _square(taste) + _square(query) + 0.25 * (item_bias**2 + user_bias**2)
         return base + leaning + matched + nearby, penalty
+
+
+class RatingEnsemble(tf.Module):
+    """Heads that differ in where they started; what they predict is their mean (Hansen & Salamon 1990)."""
+
+    def __init__(self, members: Sequence[RatingHead]) -> None:
+        super().__init__()
+        self.members = list(members)
+        self.low, self.high = members[0].low, members[0].high
+
+    def __call__(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Predictions `[n]` within the declared range."""
+        mean = tf.add_n([head(inputs)[0] for head in self.members]) / len(self.members)
+        return tf.clip_by_value(mean, self.low, self.high)
 
 
 # Matrix products that broadcast one user's history over all candidates: nothing of [n, history, size] is made.

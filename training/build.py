@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +10,22 @@ import numpy as np
 
 from bundle.manifest import IndexInfo
 from bundle.writer import BundleWriter, new_version
+from embeddings.encoder import Modality
 from index.faiss_index import FaissIndex, measured_recall
 from training.run import GRAPHS, Run
 
 QUERIES = 200
 
 
-def build(run: Run, folder: Path) -> Path:
-    """Seal a new version in the data set's bundle folder; returns the version's folder."""
+def build(run: Run, folder: Path, encoders: Mapping[Modality, Path] | None = None) -> Path:
+    """Seal a new version in the data set's bundle folder; returns the version's folder.
+
+    Args:
+        run: what was trained.
+        folder: of all versions of the data set.
+        encoders: exported folders of the encoders whose vectors the run was trained on, for texts and pictures
+            that come later.
+    """
     arrays, summary = run.arrays, run.summary
     vectors = np.ascontiguousarray(arrays["vectors"], np.float32)
     index = FaissIndex.build(vectors)
@@ -35,6 +44,10 @@ def build(run: Run, folder: Path) -> Path:
         index.save(writer.path("index.faiss"))
         popular = np.argsort(-arrays["popularity"], kind="stable")
         writer.neighbours(popular, arrays["neighbour_rows"], arrays["neighbour_weights"])
+        writer.table("successor", arrays["successor_rows"], arrays["successor_weights"])
+        writer.table("alike", arrays["alike_rows"], arrays["alike_weights"])
+        for modality, exported in (encoders or {}).items():
+            writer.encoder(modality, exported)
         writer.probes(run.probes)
         return writer.seal(
             dataset=summary.dataset_schema.name, schema=summary.dataset_schema, dims=summary.dims,

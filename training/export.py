@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bundle.manifest import Counts, Dims, Encoders
 from catalog.records import Candidates, History
+from towers.cross import TABLES, cross_features
 from towers.export import Function, probe, to_onnx
 from towers.ranker import Ranker
 from training.config import TrainConfig
@@ -35,7 +36,7 @@ def export(
 ) -> Run:
     """Write everything that a bundle is built from."""
     data, columns, space = retriever.data, retriever.columns, retriever.space
-    functions = graph_functions(retriever, Ranker(order.head, rating.head if rating else None))
+    functions = graph_functions(retriever, Ranker(order.head, rating.heads if rating else None))
     rng = np.random.default_rng(config.seed)
     probes = {
         name: probe(function, inputs)
@@ -72,7 +73,8 @@ def export(
         arrays={
             "tokens": columns.tokens, "numeric": columns.numeric, "embedding_rows": columns.embedding_rows,
             "popularity": columns.popularity, "vectors": retriever.vectors,
-            "neighbour_rows": columns.neighbour_rows, "neighbour_weights": columns.neighbour_weights,
+            **{f"{table}_{part}": getattr(columns, f"{table}_{part}")
+               for table in TABLES for part in ("rows", "weights")},
         },
         probes=probes,
     )  # fmt: skip
@@ -129,7 +131,7 @@ def ranker_inputs(retriever: Retriever, inputs: Arrays, vector: Any, history: Hi
         "item_row": columns.embedding_rows[rows],
         "item_tokens": columns.tokens[rows],
         "item_numeric": columns.numeric[rows],
-        "cross": space.cross(found, history, columns),
+        "cross": cross_features(space, found, history, columns),
     }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from catalog.progress import Progress
 from catalog.records import Candidates, Floats, Ints
+from towers.cross import cross_features
 from training.config import TrainConfig
 from training.retriever import CHUNK, Retriever
 from training.windows import Batch
@@ -75,7 +76,7 @@ def training_lists(
                 history = data.log.history(int(split.begin[user]), int(event))
                 users.append(user)
                 rows.append(chosen.rows)
-                cross.append(early.space.cross(chosen, history, early.columns))
+                cross.append(cross_features(early.space, chosen, history, early.columns))
                 correction.append(np.log(stands_for))
         progress.advance(len(some))
     return Lists(
@@ -122,7 +123,7 @@ def validation_lists(retriever: Retriever, users: Ints, count: int) -> Lists:
         where = np.flatnonzero(pool.rows == data.log.item_rows[end])
         chosen[i] = where[0] if len(where) else -1
         history = data.log.history(int(split.begin[user]), int(end))
-        features = retriever.space.cross(pool, history, retriever.columns)
+        features = cross_features(retriever.space, pool, history, retriever.columns)
         if cross is None:
             cross = np.zeros((len(users), width, features.shape[1]), np.float32)
         cross[i, : len(pool)] = features

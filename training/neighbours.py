@@ -1,7 +1,8 @@
-"""Item-item co-visitation: what having one item says about another.
+"""Tables of neighbours: what having one item says about another, in three ways.
 
-Up to `DENSE` items by EASE (Steck 2019, a ridge regression with a closed form), above that by cosine of the
-interaction columns, counted sparsely. Either way each item keeps its strongest neighbours only.
+Co-visitation: up to `DENSE` items by EASE (Steck 2019, a ridge regression with a closed form), above that by cosine
+of the interaction columns, counted sparsely. Succession: what was taken soon after. Likeness: text and picture.
+Each item keeps its strongest neighbours only.
 """
 
 from __future__ import annotations
@@ -10,15 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from catalog.records import Floats, Ints
+from catalog.records import Floats, InteractionLog, Ints
+from index.faiss_index import FaissIndex
+from training.dataset import Content
 
 DENSE = 8_000
+SOON = 5
+"""Events within which one item is taken soon after another."""
+PRIOR = 10.0
+"""Events that nothing followed, added to every item: what followed a rare item once need not follow it again."""
+
+Table = tuple[NDArray[np.int32], Floats]
+"""Rows and weights `[items, keep]` of each item's strongest neighbours, -1 and 0 where there are fewer."""
 
 
-def item_item(
-    users: Ints, items: Ints, shape: tuple[int, int], keep: int, reg: float
-) -> tuple[NDArray[np.int32], Floats]:
-    """Rows and weights `[items, keep]` of each item's strongest neighbours, -1 and 0 where there are fewer.
+def item_item(users: Ints, items: Ints, shape: tuple[int, int], keep: int, reg: float) -> Table:
+    """Items that the same users took.
 
     Args:
         users: `[events]` user rows.
@@ -31,6 +39,59 @@ def item_item(
     seen.data[:] = 1.0
     weights = ease(seen, reg) if shape[1] <= DENSE else cosine(seen)
     return strongest(weights, min(keep, shape[1]))
+
+
+def successors(log: InteractionLog, learned: NDArray[np.bool_], items: int, keep: int) -> Table:
+    """Items that users took soon after an item: the nearer, the more, as a share of all that followed it.
+
+    Args:
+        log: sorted by user and time; learned: `[events]` which of them count.
+        items: how many there are.
+        keep: neighbours per item.
+    """
+    rows, users = log.item_rows[learned], log.user_rows[learned]
+    before, after, counts = [], [], []
+    for steps in range(1, SOON + 1):
+        same = users[:-steps] == users[steps:]
+        before.append(rows[:-steps][same])
+        after.append(rows[steps:][same])
+        counts.append(np.full(int(same.sum()), 1.0 / steps))
+    pairs = (np.concatenate(before), np.concatenate(after))
+    followed = sparse.csr_matrix((np.concatenate(counts), pairs), shape=(items, items))
+    followed.setdiag(0)
+    followed.eliminate_zeros()
+    total = np.asarray(followed.sum(1)).ravel() + PRIOR
+    return strongest((sparse.diags(1.0 / total) @ followed).tocsr(), min(keep, items))
+
+
+def alike(content: Content, keep: int) -> Table:
+    """Items of like text and picture, by the cosine of both together, each less its mean over the catalogue.
+
+    All descriptions of one kind of things resemble each other; what they have in common tells nothing.
+    """
+    vectors = np.concatenate([
+        _centred(content.text, content.mask[:, 0] > 0), _centred(content.image, content.mask[:, 1] > 0)
+    ], axis=1)  # fmt: skip
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = np.ascontiguousarray(vectors / np.maximum(lengths, 1e-9), np.float32)
+    keep = min(keep, len(vectors))
+    rows, weights = np.full((len(vectors), keep), -1, np.int32), np.zeros((len(vectors), keep), np.float32)
+    described = np.flatnonzero(lengths[:, 0] > 0)
+    found = FaissIndex.build(vectors).search(vectors[described], keep + 1)
+    for row, candidates in zip(described, found, strict=True):
+        good = (candidates.rows != row) & (candidates.scores > 0)
+        near = candidates.rows[good][:keep]
+        rows[row, : len(near)], weights[row, : len(near)] = near, candidates.scores[good][:keep]
+    return rows, weights
+
+
+def _centred(vectors: Floats, present: NDArray[np.bool_]) -> Floats:
+    """Unit vectors `[n, dim]` less their mean, unit again; zeros where there is nothing."""
+    out = np.zeros_like(vectors)
+    if present.any():
+        some = vectors[present] - vectors[present].mean(0)
+        out[present] = some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-9)
+    return out
 
 
 def ease(seen: sparse.csr_matrix, reg: float) -> NDArray[np.float64]:
@@ -57,9 +118,7 @@ def cosine(seen: sparse.csr_matrix, chunk: int = 4096) -> sparse.csr_matrix:
     return sparse.vstack(parts).tocsr()
 
 
-def strongest(
-    weights: NDArray[np.float64] | sparse.csr_matrix, keep: int
-) -> tuple[NDArray[np.int32], Floats]:
+def strongest(weights: NDArray[np.float64] | sparse.csr_matrix, keep: int) -> Table:
     """The `keep` entries of largest magnitude in each row, strongest first."""
     count = weights.shape[0]
     rows = np.full((count, keep), -1, np.int32)

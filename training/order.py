@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from catalog.records import Ints
-from towers.features import CROSS
 from towers.layers import tensors
 from towers.order import OrderHead
 from towers.ranker import OrderModel
@@ -47,12 +46,12 @@ def fit_order(early: Retriever, final: Retriever, config: TrainConfig, course: C
     rng = np.random.default_rng(config.seed + 1)
     examples = training_lists(early, final.split.end, config, rng, course.progress)
     pools = validation_lists(final, validation_users(final.split, config, rng), config.candidates)
-    flat = (
-        examples.cross.reshape(-1, len(CROSS))
-        if len(examples.users)
-        else np.zeros((1, len(CROSS)), np.float32)
-    )
     sizes = ranker_sizes(final)
+    flat = (
+        examples.cross.reshape(-1, sizes.cross)
+        if len(examples.users)
+        else np.zeros((1, sizes.cross), np.float32)
+    )
     ranker = config.ranker
     head = OrderHead(
         sizes, flat.mean(0), flat.std(0), ranker.order_factors, ranker.order_crosses, ranker.order_hidden
@@ -98,5 +97,6 @@ def ranker_sizes(retriever: Retriever) -> RankerSizes:
     space, data = retriever.space, retriever.data
     return RankerSizes(
         item_ids=len(data.items) + 1, item_tokens=space.item_tokens, item_slots=space.item_slots,
-        user_ids=retriever.users.ids, user_tokens=space.user_tokens, numbers=space.numbers, cross=len(CROSS),
+        user_ids=retriever.users.ids, user_tokens=space.user_tokens, numbers=space.numbers,
+        cross=len(space.cross_features),
     )  # fmt: skip

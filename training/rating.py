@@ -15,7 +15,7 @@ from catalog.records import Ints
 from towers.frameworks import keras
 from towers.layers import tensors
 from towers.ranker import RatingModel
-from towers.rating import RatingHead
+from towers.rating import RatingEnsemble, RatingHead
 from training.config import TrainConfig
 from training.course import Course
 from training.fit import Fitted, fit
@@ -31,9 +31,9 @@ ENOUGH = 100
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """A fitted rating head."""
+    """Fitted rating heads."""
 
-    head: RatingHead
+    heads: RatingEnsemble
     fitted: Fitted
     rmse: float
     """On the held-out twentieth."""
@@ -64,11 +64,12 @@ def fit_rating(retriever: Retriever, config: TrainConfig, course: Course) -> Rat
     held, learned = np.split(shuffled, [int(len(events) * HELD)])
     assert kind.bounds is not None, name
     keras.utils.set_random_seed(config.seed + 2)
-    head = RatingHead(
-        ranker_sizes(retriever), float(log.values[learned].mean()), *kind.bounds,
-        config.ranker.rating_factors,
-    )  # fmt: skip
-    model = RatingModel(head, config.ranker.rating_reg)
+    mean = float(log.values[learned].mean())
+    heads = RatingEnsemble([
+        RatingHead(ranker_sizes(retriever), mean, *kind.bounds, config.ranker.rating_factors)
+        for _ in range(config.ranker.rating_members)
+    ])  # fmt: skip
+    model = RatingModel(heads, config.ranker.rating_reg)
     columns = RatedColumns(retriever, learned)
 
     def batches() -> Iterator[Batch]:
@@ -88,7 +89,7 @@ def fit_rating(retriever: Retriever, config: TrainConfig, course: Course) -> Rat
         examples=len(learned), validate=validate, epochs=config.rating_epochs,
         learning_rate=config.rating_learning_rate, patience=2, validate_every=1, course=course,
     )  # fmt: skip
-    return Rated(head, fitted, -fitted.best)
+    return Rated(heads, fitted, -fitted.best)
 
 
 class RatedColumns:

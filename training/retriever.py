@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from catalog.records import Candidates, Floats, Ints
 from index.protocol import best
-from towers.features import FeatureSpace, ItemColumns
+from towers.cross import ItemColumns
+from towers.features import FeatureSpace
 from towers.item_tower import ItemSizes
 from towers.retrieval import RetrievalModel
 from towers.user_tower import UserSizes
@@ -21,7 +23,7 @@ from training.course import Course
 from training.dataset import TrainingData
 from training.fit import Fitted, fit
 from training.metrics import ndcg
-from training.neighbours import item_item
+from training.neighbours import alike, item_item, successors
 from training.split import Split
 from training.windows import UserColumns, Windows, history_batch
 
@@ -67,15 +69,8 @@ def fit_retriever(
     """Train both towers on the training part of a split, choosing the epoch on its validation events."""
     log = data.log
     learned = split.training(log)
-    popularity = np.bincount(log.item_rows[learned], minlength=len(data.items)).astype(np.float32)
     trained = np.bincount(log.user_rows[learned], minlength=len(data.users)) > 0
-    tokens, numeric = space.item_inputs(data.items)
-    rows, weights = item_item(
-        log.user_rows[learned], log.item_rows[learned], (len(data.users), len(data.items)),
-        config.neighbours, config.neighbours_reg,
-    )  # fmt: skip
-    embedding_rows = np.where(popularity > 0, np.arange(1, len(data.items) + 1), 0).astype(np.int32)
-    columns = ItemColumns(tokens, numeric, embedding_rows, popularity, rows, weights)
+    columns = item_columns(data, space, learned, config)
     users = UserColumns.of(space, data, trained)
     windows = Windows(data, split, space, users)
     model = RetrievalModel(
@@ -107,6 +102,23 @@ def fit_retriever(
         validate_every=config.validate_every, course=course,
     )  # fmt: skip
     return Retriever(data, space, split, model, users, columns, model.item_vectors(), fitted)
+
+
+def item_columns(
+    data: TrainingData, space: FeatureSpace, learned: NDArray[np.bool_], config: TrainConfig
+) -> ItemColumns:
+    """What training events say of the items, and what the items say themselves."""
+    log, count = data.log, len(data.items)
+    tokens, numeric = space.item_inputs(data.items)
+    popularity = np.bincount(log.item_rows[learned], minlength=count).astype(np.float32)
+    embedding_rows = np.where(popularity > 0, np.arange(1, count + 1), 0).astype(np.int32)
+    together = item_item(
+        log.user_rows[learned], log.item_rows[learned], (len(data.users), count),
+        config.neighbours, config.neighbours_reg,
+    )  # fmt: skip
+    after = successors(log, learned, count, config.neighbours // 2)
+    like = alike(data.content, config.neighbours // 4)
+    return ItemColumns(tokens, numeric, embedding_rows, popularity, *together, *after, *like)
 
 
 def item_inputs(data: TrainingData, columns: ItemColumns) -> dict[str, np.ndarray]:

@@ -57,7 +57,7 @@ class Run:
     user_ids: tuple[str, ...]
     """Users with an id embedding, in its order from row 1."""
     arrays: Mapping[str, NDArray[Any]]
-    """tokens, numeric, embedding_rows, popularity, vectors, neighbour_rows, neighbour_weights."""
+    """tokens, numeric, embedding_rows, popularity, vectors, content, and the tables of `towers.cross.TABLES`."""
     probes: Mapping[str, Probe]
 
     def graph(self, name: str) -> bytes:

@@ -16,6 +16,7 @@ import numpy as np
 
 from catalog.errors import NotReadyError
 from catalog.progress import SILENT, Progress
+from towers.cross import CROSS
 from towers.device import use_device
 from towers.features import FeatureSpace
 from towers.frameworks import keras
@@ -27,7 +28,7 @@ from training.export import export
 from training.notes import shortcomings
 from training.order import fit_order
 from training.rating import fit_rating
-from training.retriever import fit_retriever
+from training.retriever import Retriever, fit_retriever
 from training.run import Run
 from training.split import Split, next_item
 from training.tracking import UNTRACKED, Tracker
@@ -73,10 +74,7 @@ def train(
 
 def fit_all(data: TrainingData, split: Split, config: TrainConfig, folder: Path, course: Course) -> Run:
     """The fits in their order, and the export."""
-    learned = data.log.user_rows[split.training(data.log)]
-    space = FeatureSpace.fit(
-        data.schema, data.items, (data.users[u] for u in np.unique(learned)), config.history
-    )
+    space = feature_space(data, split, config)
     seconds: dict[str, float] = {}
 
     @contextmanager
@@ -90,11 +88,7 @@ def fit_all(data: TrainingData, split: Split, config: TrainConfig, folder: Path,
     with stage("towers"):
         retriever = fit_retriever(data, space, split, config, "towers", course)
     with stage("early towers"):
-        # As long as the towers that ship: what they would be validated on is not what they were held back from.
-        epochs = max(1, retriever.fitted.best_epoch)
-        as_long = replace(config, epochs=epochs, validate_every=epochs)
-        held_back = split.held_back(data, config.held_out)
-        early = fit_retriever(data, space, held_back, as_long, "towers for the ranker", course)
+        early = fit_early(retriever, config, course)
     with stage("order"):
         order = fit_order(early, retriever, config, course)
     with stage("rating"):
@@ -109,3 +103,22 @@ def fit_all(data: TrainingData, split: Split, config: TrainConfig, folder: Path,
         fitted["ranker, rating"] = rating.fitted
     course.tracker.end(run.summary, {name: each.curve for name, each in fitted.items() if each})
     return run
+
+
+def feature_space(data: TrainingData, split: Split, config: TrainConfig) -> FeatureSpace:
+    """Vocabularies and scales of all items and of the users that are learned from."""
+    learned = data.log.user_rows[split.training(data.log)]
+    return FeatureSpace.fit(
+        data.schema, data.items, (data.users[u] for u in np.unique(learned)), config.history, CROSS
+    )
+
+
+def fit_early(final: Retriever, config: TrainConfig, course: Course) -> Retriever:
+    """Towers that have not seen each user's last training events, trained for as long as those that ship.
+
+    They do not choose when to stop: what they would be validated on comes long after what they learn from.
+    """
+    epochs = max(1, final.fitted.best_epoch)
+    as_long = replace(config, epochs=epochs, validate_every=epochs)
+    held_back = final.split.held_back(final.data, config.held_out)
+    return fit_retriever(final.data, final.space, held_back, as_long, "towers for the ranker", course)

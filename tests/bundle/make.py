@@ -215,7 +215,8 @@ def make_bundle(
             counts=Counts(items=N, users=2, interactions=321), heads=heads,  # type: ignore[arg-type]
             rank_by=rank_by, rating_range=(1.0, 5.0),  # type: ignore[arg-type]
             index=IndexInfo(kind="flat", recall_at_100=1.0), metrics={"next_item": {"ndcg@10": 0.1}},
-            training={"seed": 0},
+            # Its vectors are not its item tower's, so that no item is to be computed anew from the store.
+            training={"seed": 0, "as_of": 4e9},
         )  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.errors import BundleError
-from catalog.records import Candidates, History, Item, User
+from catalog.records import History, Item, User
 from catalog.schema import DatasetSchema, Feature, InteractionType
-from towers.features import CROSS, DECAY, FeatureSpace, ItemColumns, covisitation_scores, time_gaps
+from towers.features import FeatureSpace, time_gaps
 
 SCHEMA = DatasetSchema(
     name="shop",
@@ -128,48 +128,6 @@ def test_gaps_are_buckets_and_never_negative(times):
     assert all(0 <= gap <= 11 for gap in gaps)
     if times:
         assert gaps[0] == 11
-
-
-@pytest.fixture
-def columns(space):
-    tokens, numeric = space.item_inputs(ITEMS)
-    return ItemColumns(
-        tokens, numeric, np.array([1, 2, 3], np.int32), np.array([0.0, 1.0, 3.0], np.float32),
-        np.array([[1, 2], [0, -1], [-1, -1]], np.int32), np.array([[0.5, 0.25], [1.0, 9.0], [9.0, 9.0]], np.float32),
-    )  # fmt: skip
-
-
-def test_covisitation_adds_up_what_neighbours_say(columns):
-    # item 0 says .5 of item 1 and .25 of item 2, item 1 says 1 of item 0; padding says nothing
-    scores = covisitation_scores(np.array([0, 1]), np.array([2.0, 1.0], np.float32), columns)
-    assert scores.tolist() == [1.0, 1.0, 0.5]
-
-
-def test_cross_features_by_hand(space, columns):
-    found = Candidates(np.array([1, 2]), np.array([3.0, -1.0], np.float32))
-    cross = space.cross(found, history([0, 0], values=[5, 1]), columns)
-    now, before = 1.0, np.exp(-1 / DECAY)
-    expected = {
-        "similarity": [3.0, -1.0],
-        "covisitation": [0.5 * (now + before), 0.25 * (now + before)],
-        # both events are on item 0, whose tokens are drama and "before 1995"; item 1 has comedy, drama, "after":
-        # one token in common, over three columns; item 2 has none of them
-        "affinity": [1 / 3, 0.0],
-        # the latest was valued -1, the one before +1, weighted by recency
-        "liked_affinity": [(before - now) / (before + now) / 3, 0.0],
-        "popularity": [np.log(2), np.log(4)],
-        "activity": [np.log(3), np.log(3)],
-    }
-    for column, name in enumerate(CROSS):
-        np.testing.assert_allclose(cross[:, column], expected[name], rtol=1e-5, atol=1e-7, err_msg=name)
-
-
-def test_cross_features_of_nobody_and_of_nothing(space, columns):
-    found = Candidates(np.array([1]), np.array([0.5], np.float32))
-    cross = space.cross(found, History.empty(), columns)
-    np.testing.assert_allclose(cross, [[0.5, 0, 0, 0, np.log(2), 0]], rtol=1e-6)
-    nothing = Candidates(np.zeros(0, np.int64), np.zeros(0, np.float32))
-    assert space.cross(nothing, history([0]), columns).shape == (0, len(CROSS))
 
 
 def test_a_data_set_without_side_features_still_has_inputs():

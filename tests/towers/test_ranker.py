@@ -5,11 +5,11 @@ import pytest
 
 tf = pytest.importorskip("towers.frameworks", reason="needs the extra `train`").tf
 
-from towers.features import CROSS  # noqa: E402
+from towers.cross import CROSS  # noqa: E402
 from towers.frameworks import keras  # noqa: E402
 from towers.order import OrderHead  # noqa: E402
 from towers.ranker import OrderModel, Ranker, RatingModel  # noqa: E402
-from towers.rating import RankerSizes, RatingHead  # noqa: E402
+from towers.rating import RankerSizes, RatingEnsemble, RatingHead  # noqa: E402
 
 pytestmark = pytest.mark.train
 SIZES = RankerSizes(
@@ -106,17 +106,35 @@ def test_an_untrained_order_is_that_of_retrieval():
 
 
 def test_predictions_stay_within_the_declared_range(rating):
-    model = RatingModel(rating, reg=0.1)
+    heads = RatingEnsemble([rating])
+    model = RatingModel(heads, reg=0.1)
     far = asked(rated=(1, 2, 3, 7, 8), values=(500, 500, 500, 500, 500))
     assert model.predict_values(far).numpy().max() <= 5.0
-    ranker = Ranker(OrderHead(SIZES, np.zeros(6, np.float32), np.ones(6, np.float32), 3, 2, 8), rating)
+    ranker = Ranker(
+        OrderHead(SIZES, np.zeros(len(CROSS), np.float32), np.ones(len(CROSS), np.float32), 3, 2, 8), heads
+    )
     answer = ranker(far)
     assert sorted(answer) == ["rating", "score"]
     assert answer["rating"].numpy().max() <= 5.0
 
 
+def test_an_ensemble_predicts_the_mean_and_each_member_learns_from_its_own_error(rating):
+    keras.utils.set_random_seed(6)
+    other = shake(RatingHead(SIZES, 3.0, 1.0, 5.0, factors=4), asked())
+    heads = RatingEnsemble([rating, other])
+    inputs = asked()
+    one, two = (head(inputs)[0].numpy() for head in heads.members)
+    assert np.abs(one - two).max() > 0.1
+    np.testing.assert_allclose(heads(inputs), np.clip((one + two) / 2, 1, 5), rtol=1e-6)
+    values = np.full(N, 4.0, np.float32)
+    error = ((one - values) ** 2).mean() + ((two - values) ** 2).mean()
+    assert float(RatingModel(heads, 0.1).compute_loss({**inputs, "value": values})) == pytest.approx(
+        error, rel=1e-5
+    )
+
+
 def test_the_penalty_counts_in_training_only(rating):
-    model = RatingModel(rating, reg=0.1)
+    model = RatingModel(RatingEnsemble([rating]), reg=0.1)
     batch = {**asked(users=N), "value": tf.constant(np.full(N, 4.0, np.float32))}
     predicted, penalty = rating(batch)
     error = float(tf.reduce_mean((predicted - 4.0) ** 2))

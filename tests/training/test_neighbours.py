@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.neighbours import cosine, ease, item_item, strongest
+from catalog.records import InteractionLog
+from training.dataset import Content
+from training.neighbours import PRIOR, alike, cosine, ease, item_item, strongest, successors
 
 
 def checkerboard(users=40, items=20):
@@ -64,3 +66,42 @@ def test_events_count_once_however_often_they_happened():
     once = item_item(rows, columns, shape, 5, 10.0)
     twice = item_item(np.tile(rows, 2), np.tile(columns, 2), shape, 5, 10.0)
     np.testing.assert_allclose(once[1], twice[1], rtol=1e-6)
+
+
+def test_successors_are_what_came_soon_after_the_nearer_the_more():
+    # user 0 takes 0, 1, 2; user 1 takes 0, 2, and then 1, which is not learned from
+    items = np.array([0, 1, 2, 0, 2, 1])
+    users = np.array([0, 0, 0, 1, 1, 1])
+    nothing = np.zeros(6)
+    log = InteractionLog(
+        users, items, np.ones(6, np.int64), nothing.astype(np.float32), nothing, np.zeros(6, np.int64)
+    )
+    rows, weights = successors(log, np.array([True] * 5 + [False]), items=3, keep=2)
+    # after 0: 1 at one step, 2 at two steps and at one; after 1: 2 at one step; after 2: nothing, not user 1's events
+    assert rows.tolist() == [[2, 1], [2, -1], [-1, -1]]
+    after_0 = 1 + 1.5 + PRIOR
+    np.testing.assert_allclose(weights, [[1.5 / after_0, 1 / after_0], [1 / (1 + PRIOR), 0], [0, 0]])
+
+
+def test_likeness_is_of_what_sets_items_apart():
+    """All texts share one direction; without it, 0 and 1 are one kind and 2 and 3 the other. Item 4 says nothing."""
+    text = np.array([[9, 1, 0], [9, 1, 0.2], [9, -1, 0], [9, -1, 0.2], [0, 0, 0]], np.float32)
+    text /= np.maximum(np.linalg.norm(text, axis=1, keepdims=True), 1e-9)
+    mask = np.zeros((5, 2), np.float32)
+    mask[:4, 0] = 1
+    rows, weights = alike(Content(text, np.zeros((5, 1), np.float32), mask), keep=2)
+    assert rows[:, 0].tolist() == [1, 0, 3, 2, -1]
+    assert (rows[:4, 1] == -1).all()  # the other kind is unlike
+    assert (weights[:4, 0] > 0.9).all()
+    assert weights[4].tolist() == [0, 0]
+
+
+def test_likeness_adds_up_text_and_picture():
+    text, image = np.eye(4, dtype=np.float32), np.eye(4, dtype=np.float32)
+    image[2] = image[0]
+    mask = np.ones((4, 2), np.float32)
+    rows, weights = alike(Content(text, image, mask), keep=3)
+    assert rows[0, 0] == 2
+    assert rows[2, 0] == 0
+    # texts are at -1/3 to each other, pictures at 1: the mean of the two cosines
+    assert weights[0, 0] == pytest.approx((1 - 1 / 3) / 2, abs=1e-5)

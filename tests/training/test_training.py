@@ -48,7 +48,7 @@ def test_onnx_answers_as_tensorflow_on_a_thousand_users_and_items(retriever, tmp
     """Figure 5 of the design: at most 1e-4 in every output of every graph."""
     order = fit_order(retriever, _later(retriever), little_config(order_epochs=1), Course())
     rating = fit_rating(retriever, little_config(rating_epochs=1), Course())
-    functions = graph_functions(retriever, Ranker(order.head, rating.head))
+    functions = graph_functions(retriever, Ranker(order.head, rating.heads))
     samples = sample_inputs(retriever, 1000, np.random.default_rng(1))
     for (name, function), inputs in zip(functions.items(), samples, strict=True):
         path = tmp_path / f"{name}.onnx"
