@@ -22,6 +22,7 @@ from towerbridge import __version__, quiet
 from towerbridge.commands import data, learn, models, own, serving, setup
 from towerbridge.commands.demo import demo
 from towerbridge.commands.evaluate import evaluate
+from towerbridge.commands.tune import tune
 from towerbridge.options import Globals
 
 BUG_EXIT = 1
@@ -72,8 +73,8 @@ app = typer.Typer(
 PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Everything at once": {"demo": demo},
     "The chain, step by step": {
-        "import": data.import_, "validate": own.validate, "embed": learn.embed, "train": learn.train,
-        "build": learn.build, "evaluate": evaluate, "serve": serving.serve,
+        "import": data.import_, "init": own.init, "validate": own.validate, "embed": learn.embed, "train": learn.train,
+        "tune": tune, "build": learn.build, "evaluate": evaluate, "serve": serving.serve,
         "recommend": serving.recommend,
     },
     "Models": {"models": models.models, "promote": models.promote, "rollback": models.rollback},

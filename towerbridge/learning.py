@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from training.config import TrainConfig
     from training.run import Run
     from training.tracking import MlflowStore
+    from training.tune import Found
 
 
 def train(
@@ -88,6 +90,67 @@ def train_config(workspace: Workspace) -> TrainConfig:
         given["rating_epochs"] = min(config.rating_epochs, given["epochs"])
         given["order_epochs"] = min(config.order_epochs, given["epochs"])
     return turned(config, nested({**given, "device": workspace.config.device}), "settings")
+
+
+def tune(
+    workspace: Workspace,
+    store: CatalogStore,
+    embeddings: EmbeddingStore,
+    progress: Progress,
+    told: Callable[[str], None],
+    minutes: float,
+    trials: int | None,
+) -> list[Found]:
+    """Search for better knobs, and leave those that hold where training reads them.
+
+    Args:
+        workspace: where studies and knobs are kept.
+        store: the catalogue.
+        embeddings: its content vectors.
+        progress: told of every batch.
+        told: told of every trial, in a sentence.
+        minutes: time for all of it.
+        trials: at most so many for each model.
+    """
+    from bundle.durable import replace_text
+    from towerbridge import quiet
+    from training.dataset import TrainingData
+
+    if find_spec("optuna") is None:
+        raise ConfigError("`towerbridge tune` needs Optuna: pip install 'towerbridge[tune]' brings it")
+    imported(store, workspace.dataset)
+    with quiet.native():
+        from training.presets import merged, nested
+        from training.tune import Tuning
+    data, path = TrainingData.load(store, embeddings), workspace.tuned
+    storage = f"sqlite:///{(workspace.home / 'tuning.db').absolute()}"
+    found = Tuning(data, train_config(workspace), storage, progress, told).run(minutes, trials)
+    better = [each for each in found if each.holds]
+    if better:
+        knobs = tuned_knobs(path)
+        for each in better:
+            knobs = merged(knobs, nested(each.knobs))
+        figures = [
+            f"# {each.model}: validation {each.before:.4f} → {each.best:.4f} in {each.trials} trials"
+            for each in better
+        ]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(
+            path,
+            "\n".join(["# Found by `towerbridge tune`; remove this file to go back.", *figures, toml(knobs)]),
+        )
+    return found
+
+
+def toml(knobs: Mapping[str, Any]) -> str:
+    """Nested numbers and texts as TOML, sections last."""
+    lines = [
+        f"{name} = {json.dumps(value)}" for name, value in knobs.items() if not isinstance(value, Mapping)
+    ]
+    for name, section in knobs.items():
+        if isinstance(section, Mapping):
+            lines += ["", f"[{name}]", toml(section).rstrip()]
+    return "\n".join(lines) + "\n"
 
 
 def tuned_knobs(path: Path) -> Mapping[str, Any]:

@@ -64,3 +64,14 @@ def nested(knobs: Mapping[str, Any]) -> dict[str, Any]:
             section = section.setdefault(each, {})
         section[last] = value
     return result
+
+
+def merged(knobs: Knobs, over: Knobs) -> dict[str, Any]:
+    """Nested knobs with others laid over them."""
+    result = dict(knobs)
+    for name, value in over.items():
+        below = result.get(name)
+        result[name] = (
+            merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        )
+    return result
