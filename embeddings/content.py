@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import re
 from base64 import b64decode
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -17,7 +18,7 @@ from embeddings.encoder import Modality
 
 MAX_FILE_BYTES = 64 * 2**20
 """No picture file larger than this is read."""
-_SENTENCE_ENDS = (".", "!", "?", "…", ":", ";", ",")
+_BLANK_LINE = re.compile(r"\n\s*\n")
 
 
 class UnreadableError(Exception):
@@ -25,11 +26,24 @@ class UnreadableError(Exception):
 
 
 def item_text(item: Item) -> str:
-    """Title and text as one line, `title. text`, or "" where the item has neither."""
-    title, text = _plain(item.title), _plain(item.text)
-    if not title or not text:
-        return title or text
-    return f"{title} {text}" if title.endswith(_SENTENCE_ENDS) else f"{title}. {text}"
+    """Title, lead and body of an item, parted by blank lines; "" where it has none of them.
+
+    The lead is what stands before the first blank line of a text, such as a summary before a description.
+    """
+    return "\n\n".join([part for part in (plain(item.title), *sections(item.text, 2)) if part])
+
+
+def sections(text: str, most: int) -> list[str]:
+    """The parts of a text between blank lines, at most so many (two or more), each as one line and none empty.
+
+    The last one holds all the rest.
+    """
+    return [part for part in map(plain, _BLANK_LINE.split(text.strip(), most - 1)) if part]
+
+
+def plain(text: str) -> str:
+    """One line of valid Unicode: runs of white space become a space, lone surrogates a question mark."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
 def image_bytes(image: str) -> bytes:
@@ -67,11 +81,6 @@ def content_hash(item: Item, modality: Modality) -> str | None:
         return _digest(b"image", image_bytes(item.image))
     except UnreadableError:
         return _digest(b"unreadable", item.image.encode("utf-8", "replace"))
-
-
-def _plain(text: str) -> str:
-    """One line of valid Unicode: runs of white space become a space, lone surrogates a question mark."""
-    return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
 def _data_uri(uri: str) -> bytes:

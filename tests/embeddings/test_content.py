@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from catalog.records import Item, ItemId
 from embeddings import content
-from embeddings.content import UnreadableError, content_hash, image_bytes, item_text
+from embeddings.content import UnreadableError, content_hash, image_bytes, item_text, sections
 
 
 def item(title: str = "", text: str = "", image: str | None = None) -> Item:
@@ -17,18 +17,29 @@ def item(title: str = "", text: str = "", image: str | None = None) -> Item:
 @pytest.mark.parametrize(
     ("title", "text", "expected"),
     [
-        ("Heat", "A thief plans a heist", "Heat. A thief plans a heist"),
-        ("Who?", "Nobody knows", "Who? Nobody knows"),
+        ("Heat", "A thief plans a heist", "Heat\n\nA thief plans a heist"),
+        (
+            "Heat",
+            "A heist.\n \nLos Angeles,\n1995.\r\n\r\nThe end.",
+            "Heat\n\nA heist.\n\nLos Angeles, 1995. The end.",
+        ),
         ("Heat", "", "Heat"),
         ("", "A thief", "A thief"),
         (" \n", "\t", ""),
-        ("two\n\nlines ", " and\ttabs", "two lines. and tabs"),
+        ("two\n\nlines ", " and\ttabs", "two lines\n\nand tabs"),
         ("half \ud83d emoji", "", "half ? emoji"),
-        ("مرحبا", "🙂", "مرحبا. 🙂"),
+        ("مرحبا", "🙂", "مرحبا\n\n🙂"),
     ],
 )
 def test_item_text(title: str, text: str, expected: str) -> None:
     assert item_text(item(title, text)) == expected
+
+
+def test_sections_are_parted_by_blank_lines_and_the_last_holds_the_rest() -> None:
+    text = "\n\n a\nb \n\n\n c \n\t\n d\n\ne"
+    assert sections(text, 3) == ["a b", "c", "d e"]
+    assert sections(text, 2) == ["a b", "c d e"]
+    assert sections(" \n\n \n", 3) == []
 
 
 @given(st.text(st.characters()), st.text(st.characters()))
