@@ -6,46 +6,60 @@ The network's own pretrained configuration says how pictures are resized, croppe
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from catalog.errors import ConfigError, NotReadyError
 from catalog.records import Floats, Item
-from embeddings.content import UnreadableError, content_hash, image_bytes
+from embeddings.content import content_hash
+from embeddings.decoding import Decoder
 from embeddings.device import FORWARD_BATCH, choose_device
 from embeddings.encoder import Modality
-from embeddings.pictures import Preprocess, decode
-from embeddings.text import unit
+from embeddings.pictures import Preprocess
 from embeddings.torchvision_ops import declare_missing_operators
+from embeddings.vectors import unit
 from embeddings.weights import LOCAL_DIR, Weights, configured, image_weights
 
 if TYPE_CHECKING:
     import torch
 
 DEFAULT_MODEL = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
-_VERSION = 1  # of decoding and preprocessing: raise it when either changes the vectors
+MAX_PROCESSES = 8
+"""Decoding processes beside a GPU, at most."""
+ALIGNED = "aligned_with"
+"""Key of a model folder's `config.json`: the text encoder in whose space its vectors lie."""
+_VERSION = 2  # of decoding and preprocessing: raise it when either changes the vectors
 
 
 class ImageEncoder:
-    """An `embeddings.encoder.Encoder` on a timm network, without its classifier, that is already loaded."""
+    """An `embeddings.encoder.ImageEncoder` on a timm network that is already loaded, without its classifier."""
 
     modality: Modality = "image"
 
     def __init__(
-        self, network: torch.nn.Module, preprocess: Preprocess, name: str, dim: int, device: str = "cpu"
+        self,
+        network: torch.nn.Module,
+        preprocess: Preprocess,
+        name: str,
+        dim: int,
+        device: str = "cpu",
+        text_space: str | None = None,
     ) -> None:
         self.name = name
         self.dim = dim
-        self._network = network
+        self.network = network
         self.preprocess = preprocess
+        self.text_space = text_space
         self._device = device
+        cores = os.cpu_count() or 1
+        processes = min(cores - 1, MAX_PROCESSES) if device == "cuda" and cores > 2 else 0
+        self._decoder = Decoder(preprocess, threads=0 if processes else min(cores, 2), processes=processes)
 
     @classmethod
     def open(
@@ -56,33 +70,33 @@ class ImageEncoder:
         A weights file that stands alone must be called `<timm name>.safetensors`. NotReadyError where
         the weights of a name can be had nowhere.
         """
-        try:
-            import torch
+        return cls.load(find(model, data), device)
 
-            chosen = choose_device(device)
-            declare_missing_operators()
-            import timm
-        except ImportError as error:
-            raise NotReadyError(
-                f"the image encoder needs timm, which does not import ({error}): "
-                "pip install 'towerbridge[train]'"
-            ) from error
-        architecture, weights = _find(model, data)
-        options: dict[str, Any] = {"pretrained": True, "num_classes": 0}
-        if not architecture.startswith(LOCAL_DIR):
-            options["pretrained_cfg_overlay"] = {"file": str(weights.path)}
+    @classmethod
+    def load(cls, found: Found, device: str = "auto") -> ImageEncoder:
+        """Load weights that are on this disk, without asking the hub anything."""
+        timm = import_timm()
+        import torch
+
+        chosen = choose_device(device)
+        options: dict[str, Any] = {"pretrained": True}
+        if found.text_space is None:
+            options["num_classes"] = 0  # an aligned network's head is its way into the shared space
+        if not found.architecture.startswith(LOCAL_DIR):
+            options["pretrained_cfg_overlay"] = {"file": str(found.weights.path)}
         try:
             with _complete():
-                network = timm.create_model(architecture, **options).eval().to(chosen)
+                network = timm.create_model(found.architecture, **options).eval().to(chosen)
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             said = str(error).partition("\n")[0]
-            raise ConfigError(f"{weights.path} does not load into {architecture}: {said}") from error
-        name = f"timm:{weights.name}:{weights.identity()}:{_VERSION}"
-        preprocess = _preprocess(timm.data.resolve_model_data_config(network))
+            raise ConfigError(
+                f"{found.weights.path} does not load into {found.architecture}: {said}"
+            ) from error
+        preprocess = preprocess_of(timm.data.resolve_model_data_config(network))
         with torch.inference_mode():
             blank = torch.zeros(1, 3, preprocess.size, preprocess.size, device=chosen)
             dim = int(network(blank).shape[1])
-        return cls(network, preprocess, name, dim, chosen)
+        return cls(network, preprocess, found.name, dim, chosen, found.text_space)
 
     def content_hash(self, item: Item) -> str | None:
         """Identity of the picture's bytes; None where the item has no picture."""
@@ -90,40 +104,67 @@ class ImageEncoder:
 
     def encode(self, items: Sequence[Item]) -> tuple[Floats, list[str | None]]:
         """Unit vectors `[n, dim]`; a picture that cannot be read is a zero vector and the reason."""
-        # Pillow lets go of the interpreter while it decodes and resizes, so threads are enough here.
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            read = list(pool.map(self._read, items))
-        vectors = np.zeros((len(items), self.dim), np.float32)
-        rows = [row for row, (pixels, _) in enumerate(read) if pixels is not None]
-        if rows:
-            vectors[rows] = self.encode_pixels(np.stack([p for p, _ in read if p is not None]))
-        return vectors, [reason for _, reason in read]
+        sources = [item.image or None for item in items]
+        return self._decoder.vectors(sources, self.dim, FORWARD_BATCH[self._device], self.encode_pixels)
+
+    def encode_pictures(self, pictures: Sequence[bytes]) -> tuple[Floats, list[str | None]]:
+        """The same of picture files."""
+        return self._decoder.vectors(pictures, self.dim, FORWARD_BATCH[self._device], self.encode_pixels)
 
     def encode_pixels(self, pixels: Floats) -> Floats:
-        """Unit vectors `[n, dim]` of preprocessed pictures `[n, 3, size, size]`."""
+        """Unit vectors `[n, dim]` of normalised pictures `[n, 3, size, size]`, all in one forward pass."""
         import torch
 
-        vectors = np.zeros((len(pixels), self.dim), np.float32)
-        step = FORWARD_BATCH[self._device]
         with torch.inference_mode():
-            for begin in range(0, len(pixels), step):
-                some = torch.from_numpy(pixels[begin : begin + step]).to(self._device)
-                vectors[begin : begin + step] = self._network(some).float().cpu().numpy()
-        return unit(vectors)
+            found = self.network(torch.from_numpy(pixels).to(self._device))
+        return unit(found.float().cpu().numpy())
 
-    def _read(self, item: Item) -> tuple[Floats | None, str | None]:
-        if not item.image:
-            return None, "has no picture"
-        try:
-            return self.preprocess(decode(image_bytes(item.image))), None
-        except UnreadableError as error:
-            return None, str(error)
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A network that can be loaded from this disk."""
+
+    architecture: str
+    """What timm is asked to build."""
+    weights: Weights
+    name: str
+    """The encoder's, which follows from the weights."""
+    text_space: str | None = None
+    """The text encoder with which it was aligned, if it was."""
+
+
+def find(model: str, data: Path | str | None = None) -> Found:
+    """What a model setting means, without loading it; see `ImageEncoder.open`."""
+    architecture, weights = _find(model, data)
+    name = f"timm:{weights.name}:{weights.identity()}:{_VERSION}"
+    return Found(architecture, weights, name, _text_space(weights.path))
+
+
+def import_timm() -> Any:
+    """timm, with what torchvision may lack; NotReadyError where it is not installed."""
+    try:
+        declare_missing_operators()
+        import timm
+    except ImportError as error:
+        raise NotReadyError(
+            f"the image encoder needs timm, which does not import ({error}): pip install 'towerbridge[train]'"
+        ) from error
+    return timm
+
+
+def _text_space(path: Path) -> str | None:
+    """What `embeddings.align` wrote into the folder of a network that it aligned."""
+    try:
+        document = json.loads((path / "config.json").read_bytes())
+        found = document.get(ALIGNED)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return str(found) if found else None
 
 
 def _find(model: str, data: Path | str | None) -> tuple[str, Weights]:
     """What timm should build, and the weights on this disk to fill it with."""
-    import timm
-
+    timm = import_timm()
     named, equals, place = model.partition("=")
     if path := configured(place if equals else model):
         if path.is_dir():
@@ -173,7 +214,8 @@ def _complete() -> Iterator[None]:
             raise ValueError(f"{note[:160]}…")
 
 
-def _preprocess(config: dict[str, Any]) -> Preprocess:
+def preprocess_of(config: dict[str, Any]) -> Preprocess:
+    """What timm's data configuration of a network says; ConfigError where pictures are not square RGB."""
     channels, height, width = config["input_size"]
     if channels != 3 or height != width:
         raise ConfigError(f"image networks that read 3 × n × n are supported, not {config['input_size']}")

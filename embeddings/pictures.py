@@ -9,20 +9,28 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from catalog.errors import ConfigError
 from catalog.records import Floats
 from embeddings.content import UnreadableError
 
+Pixels = NDArray[np.uint8]
 MAX_PIXELS = 32_000_000
 """A picture that declares more is refused: decoded it would take over 100 MB."""
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+LARGE = 4_000_000
+"""Pixels above which only one picture is decoded at a time."""
+DRAFT_SIDE = 1024
+_BAND_PIXELS = 1_000_000
 _MAX_ASPECT = 4
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -30,6 +38,13 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""By EXIF orientation, what turns the pixels upright."""
+_one_large_picture = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +68,19 @@ class Preprocess:
             raise ConfigError(f"interpolation is one of {', '.join(_FILTERS)}, not {self.interpolation!r}")
 
     def __call__(self, picture: Image.Image) -> Floats:
-        """An RGB picture as `[3, size, size]` float32."""
+        """An RGB picture as `[3, size, size]` float32, ready for the network."""
+        pixels: Floats = self.normal(self.square(picture)[None])[0]
+        return pixels
+
+    def normal(self, squares: Pixels) -> Floats:
+        """Pixels `[n, size, size, 3]` as the `[n, 3, size, size]` float32 that the network reads."""
+        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+        normal = squares * (1 / (255 * std)) - mean / std
+        planes: Floats = np.ascontiguousarray(normal.transpose(0, 3, 1, 2))
+        return planes
+
+    def square(self, picture: Image.Image) -> Pixels:
+        """The part of an RGB picture that the network sees, at its size: `[size, size, 3]`."""
         scaled = math.floor(self.size / self.crop_pct)
         if self.crop_mode == "center":
             picture = _without_far_ends(picture)
@@ -64,13 +91,14 @@ class Preprocess:
         resized = picture.resize((width, height), _FILTERS[self.interpolation])
         left, top = round((width - self.size) / 2), round((height - self.size) / 2)
         window = resized.crop((left, top, left + self.size, top + self.size))
-        pixels = np.asarray(window, np.float32) / np.float32(255)
-        normal = (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
-        return np.ascontiguousarray(normal.transpose(2, 0, 1))
+        return np.asarray(window)
 
 
 def decode(data: bytes) -> Image.Image:
-    """The first frame of a picture file as upright RGB on white; raises UnreadableError with the reason."""
+    """The first frame of a picture file as upright RGB on white; raises UnreadableError with the reason.
+
+    Takes at most some 250 MB, and that for one picture at a time: large ones wait for each other.
+    """
     if not data:
         raise UnreadableError("is empty")
     try:
@@ -82,8 +110,11 @@ def decode(data: bytes) -> Image.Image:
                     raise UnreadableError(
                         f"has {pixels / 1e6:.0f} megapixels: at most {MAX_PIXELS / 1e6:.0f} are read"
                     )
-                picture.load()
-                return _rgb(_upright(picture))
+                # JPEG decodes to a half, a quarter or an eighth for less; four times what a network sees is plenty.
+                picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+                with _one_large_picture if pixels > LARGE else nullcontext():
+                    picture.load()
+                    return _upright(_rgb(picture), picture)
     except UnreadableError:
         raise
     except UnidentifiedImageError:
@@ -96,32 +127,52 @@ def decode(data: bytes) -> Image.Image:
         raise UnreadableError(f"is damaged: {error or type(error).__name__}") from error
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def _upright(rgb: Image.Image, picture: Image.Image) -> Image.Image:
+    """The pixels of a picture, turned as its EXIF block says."""
     try:
-        return ImageOps.exif_transpose(picture)
+        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a damaged EXIF block says nothing about the pixels: show them as they lie
-        return picture
+        return rgb
+    return rgb if turn is None else rgb.transpose(turn)
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
     """Any mode as RGB; what is transparent lies on white, and 16 bits a channel are scaled, not clipped."""
-    if picture.mode.startswith("I") or picture.mode == "F":
-        return Image.fromarray(_eight_bits(np.asarray(picture))).convert("RGB")
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return picture.convert("RGB")
+    deep = picture.mode.startswith("I") or picture.mode == "F"
+    if picture.mode == "RGB" and not picture.has_transparency_data:
+        return picture.copy()
+    low, scale = _levels(picture) if deep else (0.0, 1.0)
+    result = Image.new("RGB", picture.size)
+    for top, band in _bands(picture):
+        if deep:
+            values = (_numbers(band) - np.float32(low)) * np.float32(scale)
+            band = Image.fromarray(np.rint(np.clip(values, 0, 255)).astype(np.uint8))
+        elif band.has_transparency_data:
+            layer = band.convert("RGBA")
+            band = Image.alpha_composite(Image.new("RGBA", layer.size, (255, 255, 255, 255)), layer)
+        result.paste(band.convert("RGB"), (0, top))
+    return result
 
 
-def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    wide: Floats = np.nan_to_num(values.astype(np.float32))
-    if np.issubdtype(values.dtype, np.floating):
-        low, high = float(wide.min()), float(wide.max())
-        wide = (wide - np.float32(low)) * np.float32(255 / (high - low) if high > low else 0)
-    elif wide.max(initial=0) > 255:
-        wide = wide / np.float32(257)  # 65535 is white
-    return np.rint(np.clip(wide, 0, 255)).astype(np.uint8)
+def _bands(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Full-width pieces and where they begin: what is made of one is small beside the picture."""
+    rows = max(1, _BAND_PIXELS // picture.width)
+    for top in range(0, picture.height, rows):
+        yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def _numbers(band: Image.Image) -> Floats:
+    numbers: Floats = np.nan_to_num(np.asarray(band).astype(np.float32))
+    return numbers
+
+
+def _levels(picture: Image.Image) -> tuple[float, float]:
+    """What to subtract from deep pixels, and what to multiply them by, so that 255 is white."""
+    ends = [(float(n.min()), float(n.max())) for n in (_numbers(band) for _, band in _bands(picture))]
+    low, high = min(one for one, _ in ends), max(one for _, one in ends)
+    if picture.mode == "F":
+        return low, 255 / (high - low) if high > low else 0.0
+    return 0.0, 1 / 257 if high > 255 else 1.0  # 65535 is white
 
 
 def _without_far_ends(picture: Image.Image) -> Image.Image:

@@ -18,7 +18,7 @@ class TestViT:
         vector = vit.encode_pixels(vit.preprocess(gradient())[None])[0]
         expected = [0.136487, -0.004148, -0.065982, 0.076231, 0.164849]
         np.testing.assert_allclose(vector[:5], expected, atol=2e-4)
-        assert vit.name == f"timm:{DEFAULT_MODEL}:a22e9b3685d1:1"
+        assert vit.name == f"timm:{DEFAULT_MODEL}:a22e9b3685d1:2"
         assert vit.dim == 192
 
     def test_preprocess_comes_with_the_weights(self, vit: ImageEncoder) -> None:
