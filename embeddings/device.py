@@ -1,8 +1,10 @@
-"""Which device a torch model runs on. Needs torch."""
+"""Which device a torch model runs on."""
 
 from __future__ import annotations
 
+import sys
 import warnings
+from pathlib import Path
 
 from catalog.errors import ConfigError
 
@@ -16,8 +18,8 @@ def choose_device(device: str) -> str:
     """`cpu` or `cuda`: auto takes CUDA where torch sees a usable device; asking in vain is an error."""
     if device not in DEVICES:
         raise ConfigError(f"device is one of {', '.join(DEVICES)}, not {device!r}")
-    if device == "cpu":
-        return device
+    if device == "cpu" or (device == "auto" and not _may_have_cuda()):
+        return "cpu"
     import torch
 
     with warnings.catch_warnings():
@@ -29,3 +31,9 @@ def choose_device(device: str) -> str:
             "install a CUDA build of torch and the driver it needs"
         )
     return "cuda" if available else "cpu"
+
+
+def _may_have_cuda() -> bool:
+    """False where there is certainly no CUDA device; torch, which knows, takes seconds to import."""
+    drivers = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu")
+    return sys.platform != "linux" or any(Path(driver).exists() for driver in drivers)

@@ -1,7 +1,7 @@
-"""What the embedding job and the bundle need of a content encoder.
+"""What the embedding job, the bundle and serving need of a content encoder.
 
-Implementations: `embeddings.text` (SBERT), `embeddings.image` (timm) and the deterministic in-memory
-ones of `embeddings.hashing`, which need no weights.
+Implementations: `embeddings.text` (SBERT) and `embeddings.image` (timm) on torch, `embeddings.onnx_text` and
+`embeddings.onnx_image` on what those export, and the ones of `embeddings.hashing`, which need no weights.
 """
 
 from __future__ import annotations
@@ -34,3 +34,17 @@ class Encoder(Protocol):
 
     def encode(self, items: Sequence[Item]) -> tuple[Floats, list[str | None]]:
         """Unit vectors `[n, dim]` and, per item, why it could not be encoded (None where it was)."""
+
+
+class TextEncoder(Encoder, Protocol):
+    """One that reads texts, those of queries too."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """Unit vectors `[n, dim]` of plain texts, zero where one has no words."""
+
+
+class ImageEncoder(Encoder, Protocol):
+    """One that looks at pictures, those of queries too."""
+
+    def encode_pictures(self, pictures: Sequence[bytes]) -> tuple[Floats, list[str | None]]:
+        """Unit vectors `[n, dim]` of picture files, and per file the reason where it cannot be read."""

@@ -29,6 +29,17 @@ def test_the_rule_on_the_towers_names_every_file_but_the_features():
     assert set(rule["forbidden_modules"]) == {f"towers.{name}" for name in others}
 
 
+def test_the_rules_on_the_encoders_name_every_file():
+    """Each file of the encoders is either free of frameworks, and said to be, or kept from serving."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    rules = {each["name"]: each for each in contracts}
+    lean = rules["the serving side loads no training framework"]["source_modules"]
+    kept = rules["serving encodes by what was exported"]["forbidden_modules"]
+    named = sorted(name for name in (*lean, *kept) if name.startswith("embeddings."))
+    assert named == sorted(f"embeddings.{path.stem}" for path in sources("embeddings") if path.stem != "__init__")
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_importing_one_file_imports_one_file(package):
     filled = [str(path) for path in sources(package) if path.name == "__init__.py" and path.stat().st_size]

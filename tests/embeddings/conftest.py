@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from embeddings.export import export
 from embeddings.image import ImageEncoder
+from embeddings.onnx_image import OnnxImageEncoder
+from embeddings.onnx_text import OnnxTextEncoder
 from embeddings.text import TextEncoder
 
 
@@ -61,3 +64,30 @@ def local_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of exported encoders of this run."""
+    return tmp_path_factory.mktemp("exports")
+
+
+@pytest.fixture(scope="session")
+def onnx_sbert(sbert: TextEncoder, exports: Path) -> OnnxTextEncoder:
+    return OnnxTextEncoder.open(export(sbert, exports))
+
+
+@pytest.fixture(scope="session")
+def onnx_vit(vit: ImageEncoder, exports: Path) -> OnnxImageEncoder:
+    return OnnxImageEncoder.open(export(vit, exports))
+
+
+@pytest.fixture(scope="session")
+def local_encoder(local_model: Path) -> ImageEncoder:
+    """The tiny network in torch."""
+    return ImageEncoder.open(f"local-dir:{local_model}", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def onnx_local(local_encoder: ImageEncoder, exports: Path) -> OnnxImageEncoder:
+    return OnnxImageEncoder.open(export(local_encoder, exports), threads=2)

@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import ConfigError, NotReadyError
-from embeddings.choose import open_encoders, open_image_encoder, open_text_encoder
+from embeddings.choose import carried, open_encoders, open_image_encoder, open_text_encoder
 from embeddings.device import choose_device
+from embeddings.encoder import Modality
+from embeddings.exported import exported_folder
+from embeddings.image import ImageEncoder
+from embeddings.onnx_image import OnnxImageEncoder
+from embeddings.onnx_text import OnnxTextEncoder
 
 
 def test_encoders_without_weights() -> None:
@@ -70,13 +75,94 @@ def test_cuda_where_there_is_none_is_one_sentence() -> None:
         open_text_encoder(device="cuda")
 
 
+FRAMEWORKS = (
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "sentence_transformers",
+    "onnx",
+    "pandas",
+    "scipy",
+)
+
+
 def test_importing_loads_no_framework() -> None:
     code = (
         "import sys, embeddings.choose, embeddings.job, embeddings.mongo; "
-        "print([m for m in ('torch', 'timm', 'transformers', 'sentence_transformers') if m in sys.modules])"
+        f"print([m for m in {FRAMEWORKS} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.train
+def test_exported_encoders_read_and_look_without_a_framework(
+    onnx_sbert: OnnxTextEncoder, onnx_local: OnnxImageEncoder, exports: Path
+) -> None:
+    folders = [exported_folder(exports, encoder.name) for encoder in (onnx_sbert, onnx_local)]
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from embeddings.onnx_image import OnnxImageEncoder\n"
+        "from embeddings.onnx_text import OnnxTextEncoder\n"
+        "text = OnnxTextEncoder.open(Path(sys.argv[1])).encode_texts(['a query'])\n"
+        "vectors, reasons = OnnxImageEncoder.open(Path(sys.argv[2])).encode_pictures([b'no picture'])\n"
+        "print(text.shape, vectors.shape, reasons[0][:16], "
+        f"[m for m in {FRAMEWORKS} if m in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *map(str, folders)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "(1, 384) (1, 64) is not a picture []"
+
+
+@pytest.mark.train
+def test_on_a_cpu_what_was_exported_is_opened_without_torch(
+    onnx_sbert: OnnxTextEncoder, exports: Path
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; from embeddings.choose import open_text_encoder; "
+        "encoder = open_text_encoder(device='cpu', cache=Path(sys.argv[1])); "
+        f"print(encoder.name, [m for m in {FRAMEWORKS} if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(exports)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == f"{onnx_sbert.name} []", done.stderr
+
+
+class TestCarried:
+    """What a bundle gets."""
+
+    def test_encoders_without_weights_and_masked_ones_need_nothing(self, tmp_path: Path) -> None:
+        names: dict[Modality, str | None] = {"text": "hashing-text:256:1", "image": None}
+        assert carried(names, "hashing", "none", None, tmp_path) == {}
+
+    @pytest.mark.train
+    def test_what_is_in_the_cache_is_found_and_what_is_not_is_exported(
+        self, local_encoder: ImageEncoder, local_model: Path, tmp_path: Path
+    ) -> None:
+        names: dict[Modality, str | None] = {"text": None, "image": local_encoder.name}
+        found = carried(names, "none", f"local-dir:{local_model}", None, tmp_path)
+        assert found == {"image": exported_folder(tmp_path, local_encoder.name)}
+        assert OnnxImageEncoder.open(found["image"]).name == local_encoder.name
+        # The settings may have moved on: what is in the cache is what counts.
+        assert carried(names, "none", "local-dir:/no/where", None, tmp_path) == found
+
+    @pytest.mark.train
+    @pytest.mark.parametrize("setting", ["local-dir:/no/where", "resnet50.tv_in1k", "local"])
+    def test_what_cannot_be_had_is_left_out_with_a_warning(
+        self, setting: str, local_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        names: dict[Modality, str | None] = {"text": None, "image": "timm:another:0123456789ab:2"}
+        setting = f"local-dir:{local_model}" if setting == "local" else setting
+        assert carried(names, "none", setting, tmp_path, tmp_path) == {}
+        assert "goes without its image encoder" in caplog.text
 
 
 @pytest.mark.train

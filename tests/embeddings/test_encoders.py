@@ -8,7 +8,6 @@ import pytest
 from catalog.records import Item, ItemId
 from embeddings.encoder import Encoder
 from embeddings.hashing import HashingImageEncoder, HashingTextEncoder
-from embeddings.image import ImageEncoder
 from tests.embeddings.pictures import encoded, gradient
 
 PICTURES = [
@@ -27,7 +26,10 @@ ENCODERS = [
     "hashing-image",
     pytest.param("sbert", marks=pytest.mark.train),
     pytest.param("vit", marks=[pytest.mark.train, pytest.mark.realdata]),
-    pytest.param("local-dir", marks=pytest.mark.train),
+    pytest.param("local_encoder", marks=pytest.mark.train),
+    pytest.param("onnx_sbert", marks=pytest.mark.train),
+    pytest.param("onnx_vit", marks=[pytest.mark.train, pytest.mark.realdata]),
+    pytest.param("onnx_local", marks=pytest.mark.train),
 ]
 
 
@@ -38,9 +40,6 @@ def encoder(request: pytest.FixtureRequest) -> Encoder:
             return HashingTextEncoder()
         case "hashing-image":
             return HashingImageEncoder()
-        case "local-dir":
-            folder = request.getfixturevalue("local_model")
-            return ImageEncoder.open(f"local-dir:{folder}", device="cpu")
         case name:
             found: Encoder = request.getfixturevalue(name)
             return found
