@@ -87,7 +87,7 @@ def test_the_demo_shows_its_own_words_only(demo):
 
 
 def test_the_evaluation_is_the_object_that_the_design_promises(report):
-    assert set(report) == {"dataset", "model_version", "protocols"}
+    assert {"dataset", "model_version", "protocols"} <= set(report)
     assert report["dataset"] == "simulated"
     methods = report["protocols"]["next_item"]
     assert {"pipeline", "retrieval", "most_popular"} <= set(methods)

@@ -116,7 +116,8 @@ def _values(
 ) -> list[object]:
     if spread is None:
         return [figures.get(column) for column in columns]
-    return [f"{spread[column]['mean']:.4f} ± {spread[column]['std']:.4f}" for column in columns]
+    told = (spread.get(column) for column in columns)
+    return [each and f"{each['mean']:.4f} ± {each['std']:.4f}" for each in told]
 
 
 def _drawn(table: Table) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +46,10 @@ def evaluate(
     from bundle import versions
 
     imported(store, workspace.dataset)
+    wanted = _checked(wanted)
     bundle = versions.current(workspace.bundles)
     report = _measured(workspace, store, embeddings, bundle, wanted, progress)
-    _keep(workspace, report)
+    keep(workspace, report)
     return report
 
 
@@ -59,17 +60,18 @@ def evaluate_seeds(
     """Train and measure once per seed, from the configured one on; the versions stay, none is promoted."""
     from training.spread import over_seeds
 
+    wanted = _checked(wanted)
     first = workspace.config.train.seed
     seeds, reports = range(first, first + count), []
     for seed in seeds:
         train = workspace.config.train.model_copy(update={"seed": seed})
         seeded = Workspace(workspace.config.model_copy(update={"train": train}))
-        run = learning.train(seeded, store, embeddings, progress)
+        run = learning.train(seeded, store, embeddings, progress, go_on=True)
         path = learning.build(seeded, run.folder, progress, promote=False)
         reports.append(_measured(seeded, store, embeddings, path, wanted, progress))
-        _keep(workspace, reports[-1])
+        keep(workspace, reports[-1])
     together = over_seeds(reports, seeds)
-    _keep(workspace, together)
+    keep(workspace, together)
     return together
 
 
@@ -80,7 +82,8 @@ def path_of(workspace: Workspace, report: Mapping[str, Any]) -> Path:
     return workspace.reports / f"{name}.json"
 
 
-def _keep(workspace: Workspace, report: Mapping[str, Any]) -> None:
+def keep(workspace: Workspace, report: Mapping[str, Any]) -> None:
+    """Add a report to what is known of its version already."""
     path = path_of(workspace, report)
     known = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     together = dict(plain(report))
@@ -88,6 +91,18 @@ def _keep(workspace: Workspace, report: Mapping[str, Any]) -> None:
         together[part] = {**known.get(part, {}), **together[part]}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(together, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def _checked(wanted: Wanted) -> Wanted:
+    """The same with all baselines named; ConfigError now, and not after a training, where one cannot be had."""
+    from towerbridge import quiet
+
+    with quiet.native():
+        from training.baselines import registry
+
+    names = tuple(registry.BASELINES) if wanted.baselines is None else tuple(wanted.baselines)
+    registry.check(names)
+    return replace(wanted, baselines=names)
 
 
 def _measured(
@@ -98,11 +113,10 @@ def _measured(
     from training.dataset import TrainingData
 
     with quiet.native():
-        from training.baselines.registry import BASELINES
         from training.evaluate import evaluate
 
     return evaluate(
         bundle, TrainingData.load(store, embeddings), wanted.protocols,
         config=learning.train_config(workspace), folds=range(1, wanted.folds + 1),
-        baselines=tuple(BASELINES) if wanted.baselines is None else wanted.baselines, progress=progress,
+        baselines=wanted.baselines or (), progress=progress,
     )  # fmt: skip

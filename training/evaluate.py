@@ -73,18 +73,21 @@ def evaluate(
         try:
             if protocol == RATING:
                 found = {RATING: evaluate_rating(data, config, folds, baselines, progress)}
-                details: dict[str, Any] = {RATING: {"seed": config.seed}}
+                details: dict[str, Any] = {RATING: {}}
+                seed: Any = config.seed
             else:
                 exam = EXAMS[protocol](data)
                 with examined_bundle(exam, bundle, config, progress) as asked:
                     marked = examine(exam, asked, baselines, config.seed, progress)
                 found, details = marked.figures, marked.details
+                seed = _seed(asked)
         except NotReadyError as exc:
             report["details"][protocol] = {"left_out": str(exc)}
             continue
         seconds = round(time.perf_counter() - began, 1)
         report["protocols"] |= found
-        report["details"] |= {name: {**each, "seconds": seconds} for name, each in details.items()}
+        for name, each in details.items():
+            report["details"][name] = {**each, "seed": seed, "seconds": seconds}
     return report
 
 
@@ -97,3 +100,8 @@ def examined_bundle(exam: Exam, shipped: Bundle, config: TrainConfig, progress: 
     with tempfile.TemporaryDirectory(prefix="towerbridge-exam-") as folder:
         run = train(exam.data, config, Path(folder) / "run", progress, split=exam.split)
         yield Bundle.open(build(run, Path(folder) / "bundles"))
+
+
+def _seed(bundle: Bundle) -> Any:
+    config = bundle.manifest.training.get("config")
+    return config.get("seed") if isinstance(config, dict) else None

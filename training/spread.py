@@ -17,12 +17,14 @@ def over_seeds(reports: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> di
     """
     figures = [report["protocols"] for report in reports]
     versions = [report["model_version"] for report in reports]
+    details = [report["details"] for report in reports]
     return {
         "dataset": reports[0]["dataset"],
         "model_version": ", ".join(versions),
         "protocols": _together(figures, lambda values: float(np.mean(values))),
         "details": {
-            "by_seed": dict(zip(map(str, seeds), (report["details"] for report in reports), strict=True))
+            **{name: each for name, each in details[0].items() if "left_out" in each},
+            "by_seed": dict(zip(map(str, seeds), details, strict=True)),
         },
         "seeds": {"seeds": list(seeds), "versions": versions, "spread": _together(figures, _spread)},
     }

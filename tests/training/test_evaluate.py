@@ -33,6 +33,7 @@ def test_the_trained_pipeline_beats_most_popular(bundle_path, simulated):
     assert figures["pipeline"]["ndcg@10"] > 1.3 * figures["most_popular"]["ndcg@10"]
     assert figures["retrieval"]["recall@500"] == 1.0  # 300 items
     assert json.loads(json.dumps(report))["protocols"] == report["protocols"]
+    assert report["details"]["next_item"]["seed"] == 0
 
 
 def test_the_rating_protocol_learns_values(bundle_path, simulated):
