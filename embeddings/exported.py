@@ -46,7 +46,7 @@ class _Config(BaseModel):
     dim: int = Field(ge=1)
     precision: Precision
     normalised: Literal[True] = True
-    canonical: tuple[float, ...] = Field(min_length=CANONICAL_NUMBERS, max_length=CANONICAL_NUMBERS)
+    canonical: tuple[float, ...] = Field(min_length=1, max_length=CANONICAL_NUMBERS)
     """The first numbers of the vector of `CANONICAL_TEXT`, or of `canonical_picture`."""
 
     def write(self, path: Path) -> Self:

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bundle.manifest import Counts, Dims, IndexInfo
+from bundle.manifest import Counts, Dims, Encoders, IndexInfo
 from bundle.probes import Probe
 from bundle.writer import BundleWriter
 from catalog.records import Item, ItemId, User, UserId
@@ -29,6 +30,7 @@ from towers.features import CROSS_1, FeatureSpace
 
 VERSION = "20260102-030405-abcdef"
 DIM, CATEGORIES, N, HISTORY = 4, ("red", "green", "blue", "night owl/🦉"), 40, 6
+DIMS, NO_ENCODERS = Dims(vector=DIM, text=DIM, image=2, history=HISTORY), Encoders()
 HOSTILE = {5: "a b", 6: "a/b", 7: 'quo"te', 8: "emoji 🎬", 9: "$set", 10: "x/recommendations", 11: "."}
 COLD, HIDDEN, BARE = 39, 38, 37
 """Rows of an item without an id embedding, an unavailable one, and one without any feature."""
@@ -182,8 +184,11 @@ def make_bundle(
     heads: Sequence[str] = ("score", "rating"),
     ranker_graph: bytes | None = None,
     schema: DatasetSchema = SCHEMA,
+    dims: Dims = DIMS,
+    encoders: Encoders = NO_ENCODERS,
+    carried: Mapping[str, Path] = MappingProxyType({}),
 ) -> Path:
-    """Write `folder/version` and return it."""
+    """Write `folder/version` and return it; `carried` are exported encoders by modality."""
     catalogue, all_vectors = items(), vectors()
     space = dataclasses.replace(
         FeatureSpace.fit(schema, catalogue, USERS, history=HISTORY), version=version, cross_features=CROSS_1
@@ -209,9 +214,11 @@ def make_bundle(
             np.where(near < N, near, -1),
             np.tile([1.0, 0.5], (N, 1)),
         )
+        for modality, exported in carried.items():
+            writer.encoder(modality, exported)  # type: ignore[arg-type]
         writer.probes(probes())
         return writer.seal(
-            dataset="tiny", schema=schema, dims=Dims(vector=DIM, text=DIM, image=2, history=HISTORY),
+            dataset="tiny", schema=schema, dims=dims, encoders=encoders,
             counts=Counts(items=N, users=2, interactions=321), heads=heads,  # type: ignore[arg-type]
             rank_by=rank_by, rating_range=(1.0, 5.0),  # type: ignore[arg-type]
             index=IndexInfo(kind="flat", recall_at_100=1.0), metrics={"next_item": {"ndcg@10": 0.1}},
