@@ -17,6 +17,7 @@ from towerbridge.workspace import Workspace, imported
 if TYPE_CHECKING:
     from catalog.progress import Progress
     from catalog.store import CatalogStore
+    from embeddings.encoder import Modality
     from embeddings.store import EmbeddingStore
     from training.config import TrainConfig
     from training.run import Run
@@ -172,6 +173,17 @@ def tracking_store(workspace: Workspace) -> MlflowStore | None:
     return MlflowStore.of(workspace.home, os.environ)
 
 
+def carried(workspace: Workspace, run: Run) -> dict[Modality, Path]:
+    """The encoders that a bundle of the run should carry, exported now where they were not before."""
+    from embeddings import choose
+
+    config, names = workspace.config, run.summary.encoders
+    return choose.carried(
+        {"text": names.text, "image": names.image}, config.encoders.text, config.encoders.image, config.data,
+        workspace.encoders, config.encoders.text_precision,
+    )  # fmt: skip
+
+
 def build(workspace: Workspace, run: Path | None, progress: Progress, promote: bool) -> Path:
     """Seal a run, by default the latest, and make it the version that serves."""
     from bundle import versions
@@ -180,9 +192,11 @@ def build(workspace: Workspace, run: Path | None, progress: Progress, promote: b
     from training.run import Run
     from training.tracking import log_bundle
 
-    progress.start("index", None)
     finished = Run.open(run or workspace.latest_run())
-    path = build(finished, workspace.bundles)
+    progress.start("encoders", None)
+    encoders = carried(workspace, finished)
+    progress.start("index", None)
+    path = build(finished, workspace.bundles, encoders)
     if promote:
         versions.promote(workspace.bundles, path.name)
     if where := tracking_store(workspace):

@@ -60,7 +60,7 @@ def embed(
     imported(store, workspace.dataset)
     config = workspace.config
     text, image = choose.open_encoders(
-        config.encoders.text, config.encoders.image, config.data, config.device
+        config.encoders.text, config.encoders.image, config.data, config.device, workspace.encoders
     )
     done: Embedded = {}
     items = store.counts().items

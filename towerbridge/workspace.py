@@ -86,6 +86,11 @@ class Workspace:
         """Folder of what has been measured of those, one file a version."""
         return self.home / "reports" / self.dataset
 
+    @property
+    def encoders(self) -> Path:
+        """Folder of exported content encoders, which all data sets share: they are named by their weights."""
+        return self.home / "encoders"
+
     def open_dataset(self, data: Path | None, sized: bool, say: Callable[[str], None]) -> Dataset:
         """The raw files of the data set, or its generator.
 
