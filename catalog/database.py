@@ -39,7 +39,7 @@ class DatabaseTable:
         with connected(self.address) as connection:
             import sqlalchemy as sql
 
-            chosen = (sql.column(columns[place]) for place in places)
+            chosen: list[Any] = [sql.column(columns[place]) for place in places]
             query: Any = sql.select(*chosen).select_from(sql.table(self.name))
             found = connection.execution_options(stream_results=True, yield_per=BATCH).execute(query)
             for number, values in enumerate(found, 1):

@@ -228,6 +228,7 @@ class Declaration(Declared):
             users |= generated.users.kinds()
         if generated.behaviour is not None:
             users |= PEOPLE
+        untimed = [events for events in self.events if events.timestamp is None]
         made = (*filter(present, self.events), generated.items, generated.users, generated.behaviour)
         return DatasetSchema(
             name=self.name,
@@ -236,7 +237,7 @@ class Declaration(Declared):
             users=users,
             interactions=self.types,
             category=self.category if self.category in items else None,
-            timed=not any(present(lines) for lines in self.sequences),
+            timed=not any(map(present, (*self.sequences, *untimed))),
             generated=tuple(each.say for each in made if each is not None and each.say is not None),
             missing=missing,
         )

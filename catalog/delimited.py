@@ -32,7 +32,7 @@ class TextFile:
         table = self.table
         if isinstance(table, Sequences):
             return []
-        first = next((row for row in self._read(with_header=True)), None)
+        first = next(self.raw(), None)
         if table.columns:
             if isinstance(first, RawRow) and len(first.cells) != len(table.columns):
                 raise DataError(
@@ -46,9 +46,11 @@ class TextFile:
 
     def rows(self, wanted: Collection[str]) -> Iterator[RawRow | BadRow]:
         """All rows after the header; of a wrong number of cells, undecodable or badly quoted ones as bad rows."""
-        width, delimiter = len(self.columns()), self.table.delimiter
-        for row in self._read(with_header=False):
-            if isinstance(row, RawRow) and len(row.cells) != width and width:
+        width, delimiter, is_header = len(self.columns()), self.table.delimiter, self.table.has_header
+        for row in self.raw():
+            if is_header and isinstance(row, RawRow):
+                is_header = False
+            elif isinstance(row, RawRow) and len(row.cells) != width and width:
                 if self.table.last_takes_rest and len(row.cells) > width:
                     kept, rest = row.cells[: width - 1], delimiter.join(row.cells[width - 1 :])
                     yield RawRow(row.line, [*kept, rest])
@@ -62,16 +64,11 @@ class TextFile:
         """Number of lines less the header; reads the whole file, so a damaged archive is found here."""
         return max(count_lines(self.path, self.name) - self.table.has_header, 0)
 
-    def _read(self, with_header: bool) -> Iterator[RawRow | BadRow]:
+    def raw(self) -> Iterator[RawRow | BadRow]:
+        """All rows as they are: of any width, and the header is one of them."""
         table = self.table
-        skip_header = table.has_header and not with_header
         with opened_text(self.path, self.name, table.encoding) as text:
-            split = self._quoted if table.quoted and len(table.delimiter) == 1 else self._plain
-            for row in split(text):
-                if skip_header and isinstance(row, RawRow):
-                    skip_header = False
-                    continue
-                yield row
+            yield from (self._quoted if table.quoted and len(table.delimiter) == 1 else self._plain)(text)
 
     def _plain(self, text: IO[str]) -> Iterator[RawRow | BadRow]:
         delimiter, strip = self.table.delimiter, self.table.strip

@@ -90,11 +90,11 @@ def _converter(
     events: Events, source: RowSource, types: Types, fold_of: Mapping[Key, int], offset: int
 ) -> Convert:
     places = positions(source, used_by_events(events))
-    user, user_column = id_reader(events.user, places), ", ".join(events.user.columns)
+    user, user_column = id_reader(events.user, places), _column(events.user)
     item = id_reader(events.item, places) if events.item is not None else None
-    item_column = ", ".join(events.item.columns) if events.item is not None else ""
-    when = reader(events.timestamp, places)
-    moment = timestamp_reader(events.unit, ", ".join(events.timestamp.columns), events.shift)
+    item_column = _column(events.item)
+    when = reader(events.timestamp, places) if events.timestamp is not None else None
+    moment = timestamp_reader(events.unit, _column(events.timestamp), events.shift)
     value, value_column = reader_or_empty(events.value, places), _column(events.value)
     query, query_column = reader_or_empty(events.query, places), _column(events.query)
     identity = reader_or_empty(events.event_id, places)
@@ -117,7 +117,7 @@ def _converter(
                 raise BadCellError(query_column, "", "the words of a search were expected", "query")
         else:
             item_id = ItemId(checked(item(cells) if item is not None else "", "the item id", item_column))
-        time = moment(when(cells))
+        time = moment(when(cells)) if when is not None else float(line)
         amount = _value(value(cells), declared, value_column) if declared.value else None
         fold = fold_of.get((user_id, item_id, time), 0) if fold_of else 0
         return Interaction(

@@ -264,7 +264,7 @@ class Events(Table):
 
     user: IdCell
     item: IdCell | None = Field(default=None, description="needed unless all events are queries")
-    timestamp: Cell
+    timestamp: Cell | None = Field(default=None, description="without one, rows are taken to be in order")
     unit: str = Field(
         default="seconds",
         pattern="^(seconds|milliseconds|iso|.*%.*)$",

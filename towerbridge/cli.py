@@ -73,8 +73,8 @@ app = typer.Typer(
 PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Everything at once": {"demo": demo},
     "The chain, step by step": {
-        "import": data.import_, "init": own.init, "validate": own.validate, "embed": learn.embed, "train": learn.train,
-        "tune": tune, "build": learn.build, "evaluate": evaluate, "serve": serving.serve,
+        "init": own.init, "validate": own.validate, "import": data.import_, "embed": learn.embed,
+        "train": learn.train, "tune": tune, "build": learn.build, "evaluate": evaluate, "serve": serving.serve,
         "recommend": serving.recommend,
     },
     "Models": {"models": models.models, "promote": models.promote, "rollback": models.rollback},

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,52 @@ def test_bad_rows_are_told_by_file_and_line_and_are_exit_code_1(towerbridge, sho
     assert len(document["bad"]) == 2
 
 
+def test_every_problem_is_told_with_what_to_do_and_can_be_kept(towerbridge, shop, tmp_path):
+    (shop / "views.csv").write_text("who,sku,when\n" + "ann,a,soon\n" * 500 + "ann,a,100\n")
+    run = towerbridge("validate", str(shop), "--problems", str(tmp_path / "problems.jsonl"))
+    assert run.returncode == 1
+    assert "500" in run.stdout
+    assert "declare the unit" in run.stdout
+    assert run.stdout.count("a number was expected") == 1
+    told = [json.loads(line) for line in (tmp_path / "problems.jsonl").read_text().splitlines()]
+    assert [each["line"] for each in told] == list(range(2, 502))
+    first = {
+        "file": "views.csv",
+        "line": 2,
+        "column": "when",
+        "value": "soon",
+        "reason": "a number was expected",
+    }
+    assert first.items() <= told[0].items()
+    assert told[0]["advice"].startswith("declare the unit")
+    everything = towerbridge("validate", str(shop)).stdout
+    assert everything.count("views.csv:") == 501  # each once, and the first again in the summary
+
+
+def test_a_folder_becomes_a_data_set(towerbridge, shop):
+    run = towerbridge("init", str(shop))
+    assert run.returncode == 2
+    assert "--force overwrites it" in run.stderr
+    run = towerbridge("init", str(shop), "--force", "--json")
+    assert json.loads(run.stdout)["tables"] == {
+        "products.csv": "items", "people.csv": "users", "views.csv": "events",
+    }  # fmt: skip
+    assert towerbridge("validate", str(shop)).returncode == 0
+    assert "a folder was expected" in towerbridge("init", str(shop / "none")).stderr
+
+
+def test_tables_may_lie_in_a_database(towerbridge, shop, tmp_path):
+    pytest.importorskip("sqlalchemy", reason="SQLAlchemy comes with the extra `sql`")
+    with sqlite3.connect(tmp_path / "shop.db") as connection:
+        connection.execute('CREATE TABLE views (who TEXT, sku TEXT, "when" REAL)')
+        connection.executemany("INSERT INTO views VALUES (?, ?, ?)", [("ann", "a", 1.5), ("bob", "c", 2)])
+    connection.close()
+    (shop / "views.csv").unlink()
+    run = towerbridge("validate", str(shop), "--sql", f"sqlite:///{tmp_path / 'shop.db'}")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "shop: 3 items, 2 users, 2 interactions" in run.stdout
+
+
 @pytest.mark.parametrize(
     "verb", ["validate", pytest.param("import", marks=[needs_mongod, pytest.mark.mongo])]
 )
@@ -115,6 +162,19 @@ def test_import_counts_and_a_second_one_changes_nothing(towerbridge, shop):
     stats = json.loads(towerbridge("stats", "--dataset", str(shop), "--json").stdout)
     vectors = {"items_with_text_vector": 0, "items_with_image_vector": 0}
     assert stats == {"dataset": "shop", **counts, **vectors, "generated": [], "missing": []}
+
+
+@needs_mongod
+@pytest.mark.mongo
+def test_another_size_of_the_simulated_shop_is_refused_or_replaces(towerbridge):
+    size = ("--items", "60", "--users", "20")
+    assert towerbridge("import", "simulated", *size, "--events", "300").returncode == 0
+    run = towerbridge("import", "simulated", *size, "--events", "200")
+    assert run.returncode == 2
+    assert "holds other made-up data: 60 items, 20 users, 300 events, seed 7" in run.stderr
+    assert "--replace" in run.stderr
+    run = towerbridge("import", "simulated", *size, "--events", "200", "--replace", "--json")
+    assert json.loads(run.stdout)["counts"]["interactions"] == 200
 
 
 @needs_mongod

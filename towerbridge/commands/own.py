@@ -79,3 +79,33 @@ def _teller(file: Path | None, quiet: bool) -> Iterator[Callable[[BadRow], None]
             )
     except OSError as error:
         raise ConfigError(f"--problems {file} cannot be written: {error}") from error
+
+
+def init(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="folder of CSV, Parquet or JSONL files")],
+    force: Annotated[bool, typer.Option("--force", help="overwrite a dataset.toml that is there")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at a folder of files, write a commented dataset.toml into it, and say what is unsure."""
+    from catalog.errors import ConfigError
+    from catalog.guess.folder import guess
+    from towerbridge.output import note, print_json, table
+
+    if not folder.is_dir():
+        raise ConfigError(f"a folder was expected; {folder} is none")
+    target = folder / "dataset.toml"
+    if target.exists() and not force:
+        raise ConfigError(f"{target} is there already; --force overwrites it")
+    guessed = guess(folder)
+    try:
+        target.write_text(guessed.text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{target} cannot be written: {error}") from error
+    if as_json:
+        print_json({"file": str(target), "tables": dict(guessed.tables), "doubts": list(guessed.doubts)})
+        return
+    table(("file", "taken for"), guessed.tables)
+    for doubt in guessed.doubts:
+        note(f"unsure: {doubt}")
+    print(f"{target} is written. Next: towerbridge validate {folder}, then towerbridge import {folder}")
