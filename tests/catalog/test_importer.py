@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog import documents
 from catalog.errors import DataError, StoreError
 from catalog.files import FileDataset
 from catalog.importer import import_dataset
@@ -151,6 +152,32 @@ def test_a_store_that_fails_stops_the_import(shop: FileDataset) -> None:
 
     with pytest.raises(StoreError, match="disk is full"):
         import_dataset(shop, Failing(), batch_rows=1)
+
+
+def test_memory_does_not_grow_with_the_events(tmp_path: Path) -> None:
+    """Twenty thousand more events would be ten megabytes, held as records or documents."""
+    import tracemalloc
+
+    from tests.catalog.declare import EVENTS, TYPES, declared
+
+    class Nowhere(MemoryStore):
+        def put_interactions(self, interactions: list[Interaction]) -> Written:
+            return Written(len([documents.event_to_document(event) for event in interactions]), 0, 0)
+
+    (tmp_path / "own").mkdir()
+    dataset = declared(tmp_path / "own", TYPES.replace("\n", '\nimplied = ["users", "items"]\n', 1) + EVENTS)
+    peaks = []
+    for count in (5_000, 25_000):
+        rows = "".join(f"u{n % 97},i{n % 89},{n}\n" for n in range(count))
+        (tmp_path / "own/views.csv").write_text(f"u,i,t\n{rows}")
+        tracemalloc.start()
+        try:
+            report = import_dataset(dataset, Nowhere(), batch_rows=500)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        assert report.files[0].inserted == count
+    assert peaks[1] < peaks[0] + 1_000_000
 
 
 IMPORTING = """

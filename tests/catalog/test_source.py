@@ -1,12 +1,36 @@
 """A declaration is valid as a whole, or says where it is not."""
 
+import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from catalog.declaration import parse, read
+from catalog.declaration import (
+    Behaviour,
+    Declaration,
+    Generated,
+    StandIn,
+    Taxonomy,
+    Trait,
+    Traits,
+    parse,
+    read,
+)
 from catalog.errors import ConfigError
-from catalog.source import IdCell
+from catalog.registry import dataset_names
+from catalog.schema import InteractionType
+from catalog.source import (
+    Events,
+    FeatureCell,
+    IdCell,
+    Items,
+    Join,
+    PictureCell,
+    Sequences,
+    UserJoin,
+    Users,
+)
 from tests.catalog.shop import DECLARATION
 
 MINIMAL = """
@@ -95,3 +119,31 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"bytes\.toml cannot be read"):
         read(tmp_path / "bytes.toml")
+
+
+DOCUMENT = (Path(__file__).parents[2] / "docs/data.md").read_text()
+
+
+def test_the_example_of_the_documents_is_valid() -> None:
+    example = DOCUMENT.split("```toml\n")[1].split("```")[0]
+    assert parse(example, "docs/data.md").schema_of().type_names() == ["view", "rating", "dismiss"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Declaration, Items, Join, Users, UserJoin, Events, Sequences, IdCell, PictureCell, FeatureCell, Taxonomy,
+        InteractionType, Generated, StandIn, Traits, Behaviour, Trait,
+    ],
+)  # fmt: skip
+def test_every_word_of_a_declaration_is_explained(model: type[BaseModel]) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", DOCUMENT, re.DOTALL)
+    spans = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", DOCUMENT, flags=re.DOTALL))
+    words = set(re.findall(r"[a-z_]+", " ".join([*blocks, *spans])))
+    words.add("download")  # for built-in data sets only
+    assert set(model.model_fields) - words == set()
+
+
+def test_every_built_in_data_set_is_in_the_documents() -> None:
+    table = DOCUMENT.split("## Built-in data sets")[1]
+    assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE)) == set(dataset_names())

@@ -69,6 +69,35 @@ class TestCatalogStore:
         store.save_schema(SCHEMA)
         assert store.load_schema() == SCHEMA
 
+    def test_the_first_edition_is_kept_until_everything_is_forgotten(self, store: CatalogStore) -> None:
+        assert store.begin("one") == "one"
+        assert store.begin("other") == "one"
+        store.put_items([Item("1")])
+        store.put_users([User("a")])
+        store.put_interactions([event("a", "1", 1)])
+        store.put_quarantined([BadRow("f", 1, "c", "v", "r", "cells")])
+        store.save_schema(SCHEMA)
+        store.clear()
+        assert store.counts() == Counts(0, 0, 0, 0)
+        assert store.load_schema() is None
+        assert store.begin("") == ""
+        assert store.begin("other") == ""
+
+    def test_a_search_has_words_and_no_item(self, both: BothStores) -> None:
+        store, live = both
+        searches = [event("a", "", 1, query="red lamp"), event("a", "", 1, query="lamp"), event("a", "x", 2)]
+        assert store.put_interactions(searches) == Written(3, 0, 0)
+        assert store.put_interactions(searches) == Written(0, 0, 3)
+        log = store.log(IdMap.of(["a"]), IdMap.of(["x"]), SCHEMA)
+        assert log.times.tolist() == [2]
+
+        async def read() -> list[Interaction]:
+            async with live() as opened:
+                return await opened.recent("a", 10)
+
+        found = asyncio.run(read())
+        assert {(each.item_id, each.query) for each in found} == {("", "red lamp"), ("", "lamp"), ("x", None)}
+
     def test_a_full_item_comes_back_equal(self, store: CatalogStore) -> None:
         item = Item("7", "Sevén", "text 🎬", "/a/b.jpg", {"genres": ("War", "Drama"), "year": 1995.0}, False)
         assert store.put_items([item]) == Written(1, 0, 0)
