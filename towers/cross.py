@@ -148,24 +148,20 @@ def recency(count: int, decay: float) -> Floats:
 
 def heard(history: History, items: ItemColumns) -> Floats:
     """What the recent items say about all items, the latest loudest: `[len(HEARD), items]`."""
-    said = np.zeros((len(HEARD), len(items.popularity)), np.float32)
-    for out, one in zip(said, NEIGHBOUR_FEATURES.values(), strict=True):
-        rows, weights = items.table(one.table)
-        recent = history.last(one.events)
-        if rows.shape[1] and len(recent):
-            out[:] = spread(rows.take(recent.rows, 0), weights.take(recent.rows, 0), one.decay, len(out))
+    count = len(items.popularity)
+    said = np.zeros((len(HEARD), count), np.float32)
+    for table in TABLES:
+        rows, weights = items.table(table)
+        width = rows.shape[1]
+        features = [(at, one) for at, one in enumerate(NEIGHBOUR_FEATURES.values()) if one.table == table]
+        recent = history.last(max(one.events for _, one in features)).rows
+        if not width or not len(recent):
+            continue
+        # Gathered once for the furthest look back. Padding, -1, is counted in a place of its own that is left out.
+        near = rows.take(recent, 0).ravel().astype(np.intp) + 1
+        told = weights.take(recent, 0)
+        for at, one in features:
+            events = min(one.events, len(recent))
+            loud = told[-events:] * recency(events, one.decay)[:, None]
+            said[at] = np.bincount(near[-events * width :], loud.ravel(), count + 1)[1:]
     return said
-
-
-def spread(near: Int32s, weights: Floats, decay: float, items: int) -> NDArray[np.float64]:
-    """Sum `[items]` of what events say about their neighbours, the latest event loudest.
-
-    Args:
-        near: `[events, m]` rows, -1 = padding; weights: `[events, m]`.
-        decay: events for a weight to fall to 1/e.
-        items: how many there are.
-    """
-    said = weights * recency(len(near), decay)[:, None]
-    # Padding, -1, is counted in a place of its own that is left out.
-    total: NDArray[np.float64] = np.bincount((near + 1).ravel(), said.ravel(), items + 1)[1:]
-    return total
