@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from catalog import documents
 from catalog.errors import DataError
-from catalog.records import FeatureValue
+from catalog.records import BadRow, FeatureValue
 from catalog.source import Cell, FeatureCell, IdCell
 from catalog.tables import LIST
 
@@ -29,6 +29,10 @@ class BadCellError(Exception):
     def __init__(self, column: str, value: str, reason: str, kind: str) -> None:
         super().__init__(column, value, reason, kind)
         self.column, self.value, self.reason, self.kind = column, value, reason, kind
+
+    def in_row(self, file: str, line: int) -> BadRow:
+        """The row that holds the cell, as a problem."""
+        return BadRow(file, line, self.column, self.value, self.reason, self.kind)
 
 
 def used_columns(cells: Iterable[Cell | None]) -> set[str]:
@@ -217,6 +221,8 @@ def row_filter(
 ) -> Callable[[list[str]], bool]:
     """Whether a row is one that the declaration wants."""
     tests = [(positions[column], frozenset(words)) for column, words in where.items()]
+    if not tests:
+        return lambda row: True
     if len(tests) == 1:
         place, words = tests[0]
         return lambda row: row[place] in words

@@ -34,6 +34,10 @@ class Part:
     """Starts reading from the top; records and bad rows come in the order of the file."""
     total: int | None = None
     """About how many rows there are, for progress bars."""
+    user_column: str = "user"
+    """What the file calls the user of an event, for reports …"""
+    item_column: str = "item"
+    """… and the item."""
 
 
 class Dataset(Protocol):

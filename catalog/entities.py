@@ -100,9 +100,8 @@ class EntityReader:
             if isinstance(row, tuple):
                 first = seen.setdefault(row[0], (file, line))
                 if first != (file, line):
-                    reason = f"the same id as on line {first[1]}" + (
-                        f" of {first[0]}" if first[0] != file else ""
-                    )
+                    elsewhere = f" of {first[0]}" if first[0] != file else ""
+                    reason = f"the same id as on line {first[1]}{elsewhere}"
                     yield BadRow(file, line, ", ".join(table.id.columns), row[0], reason, "repeated")
                     continue
             yield row
@@ -140,27 +139,20 @@ class EntityReader:
     def _rows(self, table: Entity) -> Iterator[tuple[str, int, Row]]:
         """File, line, and what became of it, for every row."""
         for source in self.location.open(table):
-            convert, keep = self._converter(table, source), None
-            if table.where:
-                keep = row_filter(table.where, positions(source, used_by(table)))
+            convert, name = self._converter(table, source), source.name
             for row in source.rows(used_by(table)):
                 if isinstance(row, BadRow):
-                    yield source.name, row.line, row
-                elif keep is not None and not keep(row.cells):
-                    yield source.name, row.line, LEFT_OUT
-                else:
-                    try:
-                        yield source.name, row.line, convert(row.cells)
-                    except BadCellError as error:
-                        column, value, reason, kind = error.args
-                        yield (
-                            source.name,
-                            row.line,
-                            BadRow(source.name, row.line, column, value, reason, kind),
-                        )
+                    yield name, row.line, row
+                    continue
+                try:
+                    record: Row = convert(row.cells)
+                except BadCellError as error:
+                    record = error.in_row(name, row.line)
+                yield name, row.line, record
 
-    def _converter(self, table: Entity, source: RowSource) -> Callable[[list[str]], Record]:
+    def _converter(self, table: Entity, source: RowSource) -> Callable[[list[str]], Record | LeftOut]:
         places = positions(source, used_by(table))
+        wanted = row_filter(table.where, places)
         key, key_column = id_reader(table.id, places), ", ".join(table.id.columns)
         features = [
             (name, feature_reader(cell, places, self.taxonomies)) for name, cell in table.features.items()
@@ -172,7 +164,9 @@ class EntityReader:
         image = _picture_reader(content.image if content else None, places, self._folder(table))
         available = _available_reader(content.available if content else None, places)
 
-        def convert(cells: list[str]) -> Record:
+        def convert(cells: list[str]) -> Record | LeftOut:
+            if not wanted(cells):
+                return LEFT_OUT
             return checked(key(cells), "the id", key_column), Fields(
                 title(cells), text(cells), image(cells), available(cells),
                 {name: read(cells) for name, read in features},

@@ -62,8 +62,7 @@ def sequence_rows(sequences: Sequences, source: RowSource, offset: int) -> Itera
             try:
                 item_id = ItemId(checked(item, "the item id", "item"))
             except BadCellError as error:
-                column, value, reason, kind = error.args
-                yield BadRow(source.name, row.line, column, value, reason, kind)
+                yield error.in_row(source.name, row.line)
             else:
                 yield Interaction(user, item_id, sequences.type, begin + place, sequence=offset + row.line)
 
@@ -82,8 +81,7 @@ def _converted(
         try:
             yield convert(row) or LEFT_OUT
         except BadCellError as error:
-            column, value, reason, kind = error.args
-            yield BadRow(source.name, row.line, column, value, reason, kind)
+            yield error.in_row(source.name, row.line)
 
 
 def _converter(
@@ -99,13 +97,11 @@ def _converter(
     query, query_column = reader_or_empty(events.query, places), _column(events.query)
     identity = reader_or_empty(events.event_id, places)
     type_of = _type_reader(events, places, types)
-    wanted = row_filter(events.where, places) if events.where else None
+    wanted = row_filter(events.where, places)
 
     def convert(row: RawRow) -> Interaction | None:
         line, cells = row
-        if wanted is not None and not wanted(cells):
-            return None
-        name = type_of(cells)
+        name = type_of(cells) if wanted(cells) else None
         if name is None:
             return None
         declared = types[name]

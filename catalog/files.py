@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import count
 
 from catalog.cells import Ancestors, code_of, used_columns
 from catalog.dataset import Part, Row
@@ -17,7 +18,7 @@ from catalog.generated.stand_ins import StandIns
 from catalog.generated.traits import draw_traits
 from catalog.records import Item, ItemId, User, UserId
 from catalog.schema import DatasetSchema
-from catalog.source import Entity, Events, Sequences, Table
+from catalog.source import Entity, Events, Table
 from catalog.tables import Location, RowSource, positions
 from catalog.taxonomies import read_tree
 
@@ -86,19 +87,15 @@ class FileDataset:
         if declared.users is not None and declared.users in tables:
             users = partial(EntityReader(self.location, {}).users, declared.users)
             found.append(Part("users", self._name(declared.users), users, self._count(declared.users)))
-        events: list[tuple[RowSource, Callable[[int], Iterator[Row]]]] = []
-        for table in declared.events:
-            for source in self.location.open(table) if table in tables else ():
-                read = partial(event_rows, table, source, self._folds(table), declared.types)
-                events.append((source, read))
-        for lines in declared.sequences:
-            for source in self.location.open(lines) if lines in tables else ():
-                events.append((source, partial(sequence_rows, lines, source)))
-        for ordinal, (source, rows) in enumerate(events):
-            begin = partial(rows, ordinal << LINE_BITS)
-            # A line of a sequence is many events, so nobody knows how many there will be.
-            total = None if isinstance(source.table, Sequences) else source.count()
-            found.append(Part("interactions", source.name, begin, total))
+        offsets = (ordinal << LINE_BITS for ordinal in count())
+        for table in filter(tables.__contains__, declared.events):
+            found += [self._events_part(table, source, next(offsets)) for source in self.location.open(table)]
+        for lines in filter(tables.__contains__, declared.sequences):
+            # A line is many events, so nobody knows how many there will be.
+            found += [
+                Part("interactions", source.name, partial(sequence_rows, lines, source, next(offsets)))
+                for source in self.location.open(lines)
+            ]
         if (behaviour := self.generated.behaviour) is not None:
             found += made_up_parts(behaviour, declared.types, self._plain_items)
         return found
@@ -131,6 +128,11 @@ class FileDataset:
             for table in self.declaration.tables()
             if self.location.reads(table) or not (table.optional or self.location.replaces(table))
         ]
+
+    def _events_part(self, events: Events, source: RowSource, offset: int) -> Part:
+        rows = partial(event_rows, events, source, self._folds(events), self.declaration.types, offset)
+        columns = (", ".join(cell.columns) if cell is not None else "" for cell in (events.user, events.item))
+        return Part("interactions", source.name, rows, source.count(), *columns)
 
     def _name(self, table: Table) -> str:
         return ", ".join(source.name for source in self.location.open(table))

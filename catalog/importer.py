@@ -151,13 +151,13 @@ class _Import:
         if event.user_id not in self.known["users"]:
             user = self.dataset.implied_user(event.user_id)
             if user is None:
-                self.unknown(batch, event, part, "user", event.user_id)
+                self.unknown(batch, event, part, "unknown user", part.user_column, event.user_id)
                 return
             self.imply(batch.users, user, "users", event.user_id)
         if event.item_id not in self.known["items"] and event.query is None:
             item = self.dataset.implied_item(event.item_id)
             if item is None:
-                self.unknown(batch, event, part, "item", event.item_id)
+                self.unknown(batch, event, part, "unknown item", part.item_column, event.item_id)
                 return
             self.imply(batch.items, item, "items", event.item_id)
         batch.events.append(event)
@@ -167,9 +167,11 @@ class _Import:
         self.implied += 1
         rows.append(record)
 
-    def unknown(self, batch: _Batch, event: Interaction, part: Part, entity: str, key: str) -> None:
-        reason, line = f"unknown {entity}", event.sequence & LINE_MASK
-        self.reject(batch, BadRow(part.name, line, entity, key, reason, reason), part.entity, read=0)
+    def unknown(
+        self, batch: _Batch, event: Interaction, part: Part, reason: str, column: str, key: str
+    ) -> None:
+        line = event.sequence & LINE_MASK
+        self.reject(batch, BadRow(part.name, line, column, key, reason, reason), part.entity, read=0)
 
     def hand_over(self, batch: _Batch, report: FileReport) -> None:
         """Let the writer have a batch once it is done with the one before: reading and writing overlap."""

@@ -71,7 +71,7 @@ def test_bad_rows_are_told_by_file_and_line_and_are_exit_code_1(towerbridge, sho
     run = towerbridge("validate", str(shop))
     assert run.returncode == 1
     assert "views.csv:3, column when: a number was expected ('yesterday' came)" in run.stdout
-    assert "views.csv:4, column item: unknown item ('nothing' came)" in run.stdout
+    assert "views.csv:4, column sku: unknown item ('nothing' came)" in run.stdout
     assert "declare the unit that the column has" in run.stdout
     document = json.loads(towerbridge("validate", str(shop), "--json").stdout)
     assert document["counts"] == {"items": 3, "users": 2, "interactions": 1, "quarantined": 2}
