@@ -23,9 +23,10 @@ class ItemKnn:
         """Find every item's neighbours."""
         count = len(learned.data.items)
         taken = unit(learned.matrix.T)
-        cosines = (taken @ taken.T).tolil()
-        cosines.setdiag(0.0)
-        near, weights = strongest(cosines.tocsr(), min(self.neighbours, count))
+        cosines = taken @ taken.T
+        cosines = (cosines - sparse.diags(cosines.diagonal())).tocsr()
+        cosines.eliminate_zeros()
+        near, weights = strongest(cosines, min(self.neighbours, count))
         there = near >= 0
         columns = (weights[there], (np.nonzero(there)[0], near[there]))
         said = sparse.csr_matrix(columns, shape=(count, count))
