@@ -101,7 +101,8 @@ class Bundle:
         metadata = BytesColumn.open(path / "items", "metadata")
         if len(metadata) != n:
             raise BundleError(f"expected metadata of {n} items in {path}, found {len(metadata)}")
-        graphs = {name: OnnxGraph.open(path / file, threads) for name, file in GRAPHS.items()}
+        graphs: dict[str, Any] = {name: OnnxGraph.open(path / file, threads) for name, file in GRAPHS.items()}
+        tables: dict[str, Any] = _optional_table(path, "successor", n) | _optional_table(path, "alike", n)
         bundle = cls(
             path=path, manifest=manifest, **graphs, items=items, users=users, metadata=metadata,
             available=load_array(path / "items/available.npy", np.bool_, (n,)),
@@ -113,7 +114,7 @@ class Bundle:
             popular=load_array(path / "neighbours/popular.npy", np.int32, (None,)),
             item_item_rows=load_array(path / "neighbours/item_item.rows.npy", np.int32, (n, None)),
             item_item_weights=load_array(path / "neighbours/item_item.weights.npy", np.float32, (n, None)),
-            **_optional_table(path, "successor", n), **_optional_table(path, "alike", n),
+            **tables,
             categories=_categories(path / "items/categories.json", n),
             content=_content(path / "content", manifest),
             text_encoder=_encoder(path, "text", manifest.encoders.text, manifest.dims.text),

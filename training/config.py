@@ -34,6 +34,8 @@ class TrainConfig:
     held_out: int = 20
     """Events at the end of each user's training part that the ranker learns from, unseen by its towers."""
     order_examples: int = 20_000
+    order_unknown: float = 0.1
+    """Share of candidates that the ranker is shown as items that training never saw, as new items are in serving."""
     candidates: int = 500
     list_size: int = 64
     neighbours: int = 200

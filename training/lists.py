@@ -6,17 +6,20 @@ serving will rank, the top of it more densely.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from catalog.progress import Progress
 from catalog.records import Candidates, Floats, Ints
-from towers.cross import cross_features
+from towers.cross import NEIGHBOUR_FEATURES, cross_features
 from training.config import TrainConfig
 from training.retriever import CHUNK, Retriever
 from training.windows import Batch
 
+PAST = frozenset({"popularity", *(name for name, one in NEIGHBOUR_FEATURES.items() if one.table != "alike")})
+"""Cross features that only past events tell of an item."""
 TOP = 64
 """Candidates at the head of the pool from which half of each list is drawn."""
 
@@ -79,13 +82,26 @@ def training_lists(
                 cross.append(cross_features(early.space, chosen, history, early.columns))
                 correction.append(np.log(stands_for))
         progress.advance(len(some))
+    features = np.array(cross, np.float32).reshape(len(users), size, len(early.space.cross_features))
+    forget(features, early.space.cross_features, config.order_unknown, rng)
     return Lists(
         np.array(users, np.int64),
         np.array(rows, np.int64).reshape(len(users), size),
-        np.array(cross, np.float32).reshape(len(users), size, -1),
+        features,
         np.zeros(len(users), np.int64),
         np.array(correction, np.float32).reshape(len(users), size),
     )
+
+
+def forget(cross: Floats, names: Sequence[str], share: float, rng: np.random.Generator) -> None:
+    """Zero, in place, what only past events tell of an item, for some candidates `[lists, size, features]`.
+
+    Without it the ranker learns that what nobody has taken is never right, and puts every new item last.
+    """
+    unknown = rng.random(cross.shape[:2]) < share
+    for at, name in enumerate(names):
+        if name in PAST:
+            cross[unknown, at] = 0.0
 
 
 def pick(pool: int, right: int, size: int, rng: np.random.Generator) -> tuple[Ints, Floats]:

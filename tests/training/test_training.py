@@ -21,7 +21,7 @@ from training.course import Course
 from training.dataset import TrainingData
 from training.export import export, graph_functions, sample_inputs
 from training.fit import fit
-from training.lists import pick, training_lists
+from training.lists import forget, pick, training_lists
 from training.order import Ordered, fit_order
 from training.rating import RatedColumns, fit_rating
 from training.retriever import fit_retriever
@@ -188,6 +188,15 @@ def test_lists_ask_only_about_events_the_towers_have_not_seen(retriever):
     seen = {(int(u), int(i)) for u in range(len(data.users))
             for i in data.log.item_rows[int(split.begin[u]):int(split.end[u])]}  # fmt: skip
     assert not {(int(u), int(i)) for u, row in zip(lists.users, lists.rows, strict=True) for i in row} & seen
+
+
+def test_some_candidates_are_shown_without_their_past():
+    cross = np.ones((200, 10, 4), np.float32)
+    forget(cross, ("similarity", "covisitation", "content", "popularity"), 0.1, np.random.default_rng(0))
+    gone = cross[..., 1] == 0
+    assert 0.07 < gone.mean() < 0.13
+    np.testing.assert_array_equal(gone, cross[..., 3] == 0)
+    assert (cross[..., [0, 2]] == 1).all()  # what the towers and the content say is known of a new item too
 
 
 def test_a_ranker_that_does_not_lift_is_not_the_order(retriever):
