@@ -41,6 +41,7 @@ def build(run: Run, folder: Path, encoders: Mapping[Modality, Path] | None = Non
         )  # fmt: skip
         writer.users(run.user_ids)
         writer.vectors(vectors)
+        writer.content(arrays["text"], arrays["image"], arrays["content_mask"])
         index.save(writer.path("index.faiss"))
         popular = np.argsort(-arrays["popularity"], kind="stable")
         writer.neighbours(popular, arrays["neighbour_rows"], arrays["neighbour_weights"])

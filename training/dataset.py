@@ -5,6 +5,7 @@ Built from the stores once; protocols that train on part of the events make anot
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,6 +48,8 @@ class TrainingData:
     user_ids: IdMap
     log: InteractionLog
     content: Content
+    as_of: float
+    """When the items were read, in seconds since the epoch: serving hears of all that changed since."""
 
     @classmethod
     def load(cls, store: CatalogStore, embeddings: EmbeddingStore) -> TrainingData:
@@ -55,6 +58,7 @@ class TrainingData:
         Raises:
             NotReadyError: nothing was imported, or there are no items, users or interactions.
         """
+        as_of = time.time()
         schema = store.load_schema()
         if schema is None:
             raise NotReadyError(
@@ -68,7 +72,8 @@ class TrainingData:
                 f"expected items, users and interactions in {schema.name}, found {len(items)} items, "
                 f"{len(users)} users and {len(log)} interactions between them; import them first"
             )
-        return cls(schema, items, users, item_ids, user_ids, log, load_content(embeddings, items))
+        content = load_content(embeddings, items)
+        return cls(schema, items, users, item_ids, user_ids, log, content, as_of)
 
     def with_log(self, log: InteractionLog) -> TrainingData:
         """The same catalogue and users, other events."""

@@ -60,6 +60,7 @@ def export(
         rating_range=data.schema.interactions[name].bounds if name and rating else None,
         metrics=metrics(order, rating),
         training={
+            "as_of": data.as_of,
             "config": asdict(config),
             "seconds": dict(seconds),
             "notes": list(notes),
@@ -73,6 +74,7 @@ def export(
         arrays={
             "tokens": columns.tokens, "numeric": columns.numeric, "embedding_rows": columns.embedding_rows,
             "popularity": columns.popularity, "vectors": retriever.vectors,
+            "text": data.content.text, "image": data.content.image, "content_mask": data.content.mask > 0,
             **{f"{table}_{part}": getattr(columns, f"{table}_{part}")
                for table in TABLES for part in ("rows", "weights")},
         },

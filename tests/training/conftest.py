@@ -82,5 +82,5 @@ def tiny(events, types=None, items=6, users=3):
     ids, people = [f"i{n}" for n in range(items)], [f"u{n}" for n in range(users)]
     return TrainingData(
         schema, tuple(Item(i) for i in ids), tuple(User(u) for u in people), IdMap.of(ids), IdMap.of(people),
-        log, Content.none(items),
+        log, Content.none(items), 0.0,
     )  # fmt: skip
