@@ -123,7 +123,7 @@ def test_dead_places_are_swept_out_when_there_are_many() -> None:
     index.remove(rows(0, 1))
     index.merge()
     assert index.now.main.shape[0] == 10  # rows 2 … 11
-    assert found(index, [1, 1]) == {row: 2.0 for row in (2, 3, 4)} | {row: 4.0 for row in range(5, 12)}
+    assert found(index, [1, 1]) == dict.fromkeys((2, 3, 4), 2.0) | dict.fromkeys(range(5, 12), 4.0)
     index.remove(rows(5))
     assert 5 not in found(index, [1, 1])
     index.put(rows(3), np.array([[5, 5]], np.float32))
