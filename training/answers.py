@@ -48,14 +48,22 @@ def answer_states(
     return Answers(Judged(ranks, asked.owner, listed, asked.candidates()), top)
 
 
-def answer_scores(asked: Questions, scores: Scores, progress: Progress = SILENT) -> Answers:
-    """Ask for everybody's scores and rank all candidates; equal scores fall in one random order of the items."""
-    items = len(asked.data.items)
-    shuffled = np.random.default_rng(0).permutation(items)
+def answer_scores(
+    asked: Questions, scores: Scores, popularity: Floats, progress: Progress = SILENT
+) -> Answers:
+    """Ask for everybody's scores and rank all candidates.
+
+    Equal scores are put in order of `popularity [items]`, as anybody would who ships such a method, and those of
+    equal popularity at random, anew for each question: the order of rows must tell nothing.
+    """
+    items, rng = len(asked.data.items), np.random.default_rng(0)
     ranks, tops = [], []
     for some in asked.chunks(max(1, CELLS // max(1, items))):
         hidden = some.hide(np.array(scores(some), np.float32))
-        order = shuffled[np.argsort(-hidden[:, shuffled], axis=1, kind="stable")]
+        beside = popularity + rng.random(
+            hidden.shape
+        )  # counts, so that a random share of one only decides ties
+        order = np.lexsort((-beside, -hidden), axis=1)
         place = np.empty_like(order)
         np.put_along_axis(place, order, np.arange(items)[None, :], axis=1)
         ranks.append(place[some.owner, some.right])

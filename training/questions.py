@@ -55,8 +55,7 @@ class Questions:
             pairs: owners and rows of the right items.
             among: what may be answered besides being available; None for everything that is.
         """
-        available = np.array([item.available for item in data.items], bool)
-        among = available if among is None else available & among
+        among = _available(data) if among is None else _available(data) & among
         owner, right = pairs
         order = np.argsort(owner, kind="stable")
         order = order[among[right[order]]]
@@ -70,7 +69,11 @@ class Questions:
     @property
     def restricted(self) -> bool:
         """Whether only some of the available items may be answered."""
-        return int(self.among.sum()) < sum(item.available for item in self.data.items)
+        return not np.array_equal(self.among, _available(self.data))
+
+    def among_all(self) -> Questions:
+        """The same, where everything that is available may be answered."""
+        return replace(self, among=_available(self.data))
 
     def state(self, question: int) -> UserState:
         """What serving would know at that moment."""
@@ -137,3 +140,7 @@ def taken_events(data: TrainingData) -> NDArray[np.bool_]:
     taken = np.array([False, *(kind.polarity != "negative" for kind in kinds)])
     events: NDArray[np.bool_] = taken[data.log.types]
     return events
+
+
+def _available(data: TrainingData) -> NDArray[np.bool_]:
+    return np.array([item.available for item in data.items], bool)

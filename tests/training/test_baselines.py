@@ -115,7 +115,7 @@ def test_a_checkerboard_is_seen_through(name):
     baseline = little(name)
     long = {"epochs": 30, "iterations": 400, "factors": 8, "learning_rate": 0.05}
     baseline = replace(baseline, **{knob: value for knob, value in long.items() if hasattr(baseline, knob)})
-    top = answer_scores(asked, baseline.fit(learned)).top[:, :6]
+    top = answer_scores(asked, baseline.fit(learned), learned.popularity).top[:, :6]
     own = (top % 2) == (np.arange(users) % 2)[:, None]
     # There are six left on their own side and fifteen on the other.
     assert own.mean() > 0.8
@@ -208,10 +208,18 @@ def test_content_sums_the_nearest_cosines(small):
     data = replace(small.data, content=Vectors(text, np.zeros((5, 1), np.float32), mask, "some"))
     learned = replace(small, data=data)
     half = np.sqrt(0.5)
-    assert Content(5).fit(learned)(ask(learned, 2))[0] == pytest.approx([1, 0, half, half, 0])
-    assert Content(1).fit(learned)(ask(learned, 0))[0] == pytest.approx([1, 1, 1, 1, 0])
-    assert Content(2).fit(learned)(ask(learned, 0))[0, 3] == pytest.approx(1 + half)
-    assert Content(9).fit(learned)(ask(learned, 0))[0, 3] == pytest.approx(1 + 2 * half)
+    for nearest, user, expected in (
+        (5, 2, [1, 0, half, half, 0]),
+        (1, 0, [1, 1, 1, 1, 0]),
+        (2, 0, [1 + half, 1 + half, 1 + half, 1 + half, 0]),
+        (9, 0, [1 + half, 1 + half, 1 + 2 * half, 1 + 2 * half, 0]),
+    ):
+        scores = Content(nearest, centred=False).fit(learned)(ask(learned, user))
+        assert scores[0] == pytest.approx(expected), nearest
+    # The mean of those that are there is (1.5, 1.25): from it item 0 lies at (0.5, -1.25), item 1 at (-1.5, -0.25).
+    centred = Content().fit(learned)(ask(learned, 2))[0]
+    assert centred[1] == pytest.approx((-0.75 + 0.3125) / np.hypot(0.5, 1.25) / np.hypot(1.5, 0.25))
+    assert centred[4] == 0
     with pytest.raises(NotReadyError, match="towerbridge embed"):
         Content().fit(small)
 
@@ -311,7 +319,7 @@ def test_knobs_are_chosen_on_validation(learned, monkeypatch):
             return scores
 
     monkeypatch.setattr(registry, "BASELINES", {"oracle": (Oracle(0.0), Oracle(1e6), Oracle(-1e6))})
-    assert fitted("oracle", learned).knobs == {"lift": 1e6}
+    assert fitted("oracle", learned, validation(learned)).knobs == {"lift": 1e6}
 
 
 def test_what_cannot_be_measured_is_said_at_once(monkeypatch):

@@ -18,7 +18,7 @@ from tests.training.conftest import little_config, tiny
 from training.dataset import Content
 from training.evaluate import evaluate, examined_bundle
 from training.protocols import cold_item, new_user
-from training.protocols.exam import one_in
+from training.protocols.exam import part_of
 
 from catalog.progress import SILENT  # isort: skip
 
@@ -52,7 +52,7 @@ def test_the_rating_protocol_learns_values(bundle_path, simulated):
 
 def test_cold_items_are_in_the_bundle_without_an_id_and_without_a_past(simulated, bundle_path):
     exam = cold_item.exam(simulated)
-    cold = one_in(cold_item.PARTS, simulated.item_ids.ids)
+    cold = part_of(cold_item.PARTS, simulated.item_ids.ids) == 0
     with examined_bundle(exam, Bundle.open(bundle_path), little_config(**SHORT), SILENT) as bundle:
         assert bundle.path != bundle_path
         assert not bundle.embedding_rows[cold].any()

@@ -14,7 +14,7 @@ from tests.training.conftest import tiny
 from training.answers import answer_states
 from training.metrics import recall_of
 from training.protocols import cold_item, global_time, new_user, next_item
-from training.protocols.exam import one_in
+from training.protocols.exam import part_of
 from training.protocols.examine import POOLS, examine
 from training.protocols.rating import fold_of_events
 from training.protocols.registry import EXAMS
@@ -73,7 +73,7 @@ def test_all_that_a_user_takes_in_the_test_part_is_right():
 
 def test_cold_items_are_nowhere_but_in_the_answers(simulated):
     exam = cold_item.exam(simulated)
-    cold = one_in(cold_item.PARTS, simulated.item_ids.ids)
+    cold = part_of(cold_item.PARTS, simulated.item_ids.ids) == 0
     assert 0.05 < cold.mean() < 0.15
     assert not cold[exam.data.log.item_rows].any()
     alone, among_all = exam.tables["cold_item"], exam.tables["cold_item_among_all"]
@@ -84,11 +84,14 @@ def test_cold_items_are_nowhere_but_in_the_answers(simulated):
     takers = {(int(u), int(i)) for u, i in zip(simulated.log.user_rows, simulated.log.item_rows, strict=True)}
     assert {(int(alone.users[o]), int(i)) for o, i in zip(alone.owner, alone.right, strict=True)} <= takers
     assert all(len(alone.state(question).history) for question in range(len(alone)))
+    assert not cold[exam.validation.right].any()
+    assert not (cold & exam.validation.among).any()
+    assert not np.isin(exam.validation.data.log.item_rows, np.flatnonzero(exam.validation.among)).any()
 
 
 def test_new_users_are_not_learned_from_and_nobody_knows_them(simulated):
     exam = new_user.exam(simulated)
-    stranger = one_in(new_user.PARTS, simulated.user_ids.ids)
+    stranger = part_of(new_user.PARTS, simulated.user_ids.ids) == 0
     assert 0.1 < stranger.mean() < 0.3
     assert not stranger[exam.data.log.user_rows].any()
     asked = exam.tables["new_user"]
@@ -100,9 +103,11 @@ def test_new_users_are_not_learned_from_and_nobody_knows_them(simulated):
 
 def test_the_same_part_of_the_ids_whatever_else_there_is():
     ids = [f"i{n}" for n in range(5000)]
-    chosen = one_in(10, ids)
-    assert 400 < chosen.sum() < 600
-    assert one_in(10, ids[100:]).tolist() == chosen[100:].tolist()
+    parts = part_of(10, ids)
+    counts = np.bincount(parts, minlength=10)
+    assert counts.min() > 400
+    assert counts.max() < 600
+    assert part_of(10, ids[100:]).tolist() == parts[100:].tolist()
 
 
 def test_every_value_has_one_of_five_folds(simulated):

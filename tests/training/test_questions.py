@@ -107,7 +107,7 @@ def test_scores_and_states_give_the_same_answers_however_they_are_cut(simulated,
             sorted(set(range(len(table))) - set(state.seen.tolist()), key=lambda row: -table[row])
         )
 
-    many = answer_scores(asked, lambda some: np.tile(table, (len(some), 1)))
+    many = answer_scores(asked, lambda some: np.tile(table, (len(some), 1)), np.zeros(len(table), np.float32))
     few = answer_states(asked, one)
     np.testing.assert_array_equal(many.judged.ranks, few.judged.ranks)
     np.testing.assert_array_equal(many.judged.listed, few.judged.listed)
@@ -115,15 +115,21 @@ def test_scores_and_states_give_the_same_answers_however_they_are_cut(simulated,
     np.testing.assert_array_equal(many.top, few.top)
 
 
-def test_equal_scores_say_nothing_about_the_order_of_rows():
+def test_equal_scores_are_ordered_by_popularity_and_then_say_nothing_about_the_order_of_rows():
     """A baseline without an opinion must do no better on the first rows of a catalogue than on the last."""
     items = 400
     data = tiny([(0, 0), (1, 1)], items=items, users=2)
-    pairs = np.zeros(items - 1, np.int64), np.arange(1, items)
-    asked = Questions.of(data, np.array([0]), np.array([0]), np.array([1]), pairs)
-    ranks = answer_scores(asked, lambda some: np.zeros((len(some), items), np.float32)).judged.ranks
-    assert sorted(ranks.tolist()) == list(range(items - 1))
-    assert abs(np.corrcoef(ranks, np.arange(items - 1))[0, 1]) < 0.15
+    owner = np.repeat([0, 1], items - 2)
+    pairs = owner, np.tile(np.arange(2, items), 2)
+    asked = Questions.of(data, np.array([0, 1]), np.array([0, 1]), np.array([1, 2]), pairs)
+    popularity = np.zeros(items, np.float32)
+    popularity[200], popularity[300] = 1, 2
+    answers = answer_scores(asked, lambda some: np.zeros((len(some), items), np.float32), popularity)
+    assert answers.top[:, :2].tolist() == [[300, 200]] * 2
+    one, other = answers.judged.ranks.reshape(2, -1)
+    assert len(set(one.tolist())) == items - 2
+    for pair in ((one, np.arange(items - 2)), (one, other)):
+        assert abs(np.corrcoef(*pair)[0, 1]) < 0.15
 
 
 def test_short_answers_are_padded_and_miss(asked):
@@ -135,6 +141,6 @@ def test_short_answers_are_padded_and_miss(asked):
 
 
 def test_more_places_than_candidates_are_padded(asked):
-    answers = answer_scores(asked, lambda some: np.ones((len(some), 6), np.float32))
+    answers = answer_scores(asked, lambda some: np.ones((len(some), 6), np.float32), np.ones(6, np.float32))
     assert (answers.top >= 0).sum(1).tolist() == [3, 5, 6]
     assert set(answers.top[0][:3].tolist()) == {0, 3, 5}

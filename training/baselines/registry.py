@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ from training.baselines.tfrs_ranking import TfrsRanking
 from training.baselines.top_rated import TopRated
 from training.baselines.trending import Trending
 from training.baselines.user_knn import UserKnn
-from training.metrics import ndcg_of
+from training.metrics import PER_USER
 from training.questions import Questions
 
 BASELINES: Mapping[str, tuple[Baseline, ...]] = {
@@ -53,7 +52,9 @@ BASELINES: Mapping[str, tuple[Baseline, ...]] = {
     ),
     "bpr": (Bpr(64, 0.01, 0.01, 50), Bpr(64, 0.01, 0.01, 100), Bpr(128, 0.01, 0.01, 100)),
     "lightfm": (LightFm(),),
-    "content": (Content(1), Content(5), Content(decay=5), Content(decay=inf)),
+    "content": (
+        Content(), Content(20), Content(5), Content(1), Content(1, centred=False), Content(decay=20),
+    ),
     "tfrs_ranking": (TfrsRanking(),),
     "tfrs_ranking_features": (TfrsRanking(features=True),),
     "logistic": (Logistic(),),
@@ -91,21 +92,27 @@ def check(names: Iterable[str]) -> None:
             )
 
 
-def fitted(name: str, learned: Learned) -> Fitted:
-    """The baseline with the knobs that are best on validation.
+def fitted(name: str, learned: Learned, asked: Questions, metric: str = "ndcg@10") -> Fitted:
+    """The baseline with the knobs that are best.
+
+    Args:
+        name: of the baseline.
+        learned: what it may learn from.
+        asked: on which questions the knobs are chosen,
+        metric: and by which metric.
 
     Raises:
         NotReadyError: the data set lacks what it reads.
     """
     began = time.perf_counter()
     tried = BASELINES[name]
-    asked = validation(learned)
     best, found = tried[0], None
     if len(tried) > 1 and len(asked):
         score = -1.0
         for one in tried:
             scores = one.fit(learned)
-            reached = float(ndcg_of(answer_scores(asked, scores).judged, 10).mean())
+            judged = answer_scores(asked, scores, learned.popularity).judged
+            reached = float(PER_USER[metric](judged).mean())
             if reached > score:
                 best, found, score = one, scores, reached
     return Fitted(

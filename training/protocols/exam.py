@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
-from numpy.typing import NDArray
 
+from catalog.records import Ints
 from training.dataset import TrainingData
 from training.questions import Questions
 from training.split import Split
@@ -28,9 +28,13 @@ class Exam:
     """Whether bundles as they are shipped have learned from just this; else one is trained for the protocol."""
     beside: tuple[str, ...] = ("most_popular",)
     """Baselines that are asked in any case."""
+    validation: Questions | None = None
+    """Where the knobs of baselines are chosen, unless on the validation events of the split,"""
+    decisive: str = "ndcg@10"
+    """and by which metric."""
 
 
-def one_in(parts: int, ids: Iterable[str]) -> NDArray[np.bool_]:
-    """`[ids]` the same part of them always, whatever else there is: by hash of the id."""
+def part_of(parts: int, ids: Iterable[str]) -> Ints:
+    """`[ids]` the part `0 … parts - 1` that each falls into: by hash, so always the same, whatever else there is."""
     digests = (blake2b(name.encode(), digest_size=8).digest() for name in ids)
-    return np.array([int.from_bytes(digest, "big") % parts == 0 for digest in digests], bool)
+    return np.array([int.from_bytes(digest, "big") % parts for digest in digests], np.int64)

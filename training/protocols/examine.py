@@ -22,7 +22,7 @@ from serving.pipeline import Pipeline, PipelineConfig, Query, UserState
 from serving.ranker import RetrievalRanker
 from training.answers import Answers, answer_scores, answer_states
 from training.baselines.baseline import Learned
-from training.baselines.registry import fitted
+from training.baselines.registry import fitted, validation
 from training.bootstrap import interval, resampled_means
 from training.metrics import PER_USER, Doubles, coverage, gini, novelty, per_user, recall_of
 from training.protocols.exam import Exam
@@ -65,19 +65,20 @@ def examine(exam: Exam, bundle: Bundle, baselines: Iterable[str], seed: int, pro
         table: shipped.answers(table, asked, progress) for table, asked in exam.tables.items()
     }
     learned = Learned.of(exam.data, exam.split, seed)
+    asked_before = validation(learned) if exam.validation is None else exam.validation
     tried: dict[str, Any] = {}
     for name in dict.fromkeys((*exam.beside, *baselines)):
         label = name.replace("_", " ")
         progress.start(f"fit {label}", None)
         try:
-            baseline = fitted(name, learned)
+            baseline = fitted(name, learned, asked_before, exam.decisive)
         except NotReadyError as exc:
             tried[name] = {"left_out": str(exc)}
             continue
         tried[name] = {"knobs": baseline.knobs, "seconds": round(baseline.seconds, 2)}
         for table, asked in exam.tables.items():
             progress.start(f"{table.replace('_', ' ')}, {label}", len(asked))
-            answers[table][name] = answer_scores(asked, baseline.scores, progress)
+            answers[table][name] = answer_scores(asked, baseline.scores, learned.popularity, progress)
     for table, asked in exam.tables.items():
         marked.figures[table] = {name: figures(asked, each, learned) for name, each in answers[table].items()}
         marked.details[table] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from training.dataset import TrainingData
-from training.protocols.exam import Exam, one_in
+from training.protocols.exam import Exam, part_of
 from training.questions import STRANGER, Questions
 from training.split import next_item
 
@@ -18,7 +18,7 @@ PARTS = 5
 
 def exam(data: TrainingData) -> Exam:
     """The other users are learned from as ever."""
-    stranger = one_in(PARTS, data.user_ids.ids)
+    stranger = part_of(PARTS, data.user_ids.ids) == 0
     others = data.with_log(data.log.take(~stranger[data.log.user_rows]))
     split = next_item(data)
     users = np.flatnonzero(stranger & (split.test >= 0))
