@@ -45,7 +45,7 @@ class Known:
     def of(self, data: TrainingData) -> TrainingData:
         """The data set with the rest left out."""
         if not self.side:
-            schema = data.schema.model_copy(update={"items": {}})
+            schema = data.schema.model_copy(update={"items": {}, "category": None})
             data = replace(data, schema=schema, items=tuple(replace(i, features={}) for i in data.items))
         shown = np.array([self.text, self.image], np.float32)
         content = data.content
