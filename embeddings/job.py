@@ -1,8 +1,9 @@
 """The embedding job: every content of a catalogue once through its encoder, and into the store.
 
 It streams: a buffer of items at a time, the new contents of it sorted by length, encoded and stored batch by
-batch. What is in the store is not encoded again, so a run that was killed loses one batch at most. Knows
-no model and no database; those come ready.
+batch. What is in the store is not encoded again, so a run that was killed loses one batch at most. Any number of
+processes may run it on the same catalogue: each batch is claimed first, and whoever comes later takes the next one.
+Knows no model and no database; those come ready.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.records import Floats, Item
+from embeddings.claims import SECONDS, Claims
 from embeddings.content import content_hash
 from embeddings.encoder import Encoder, Modality
 from embeddings.store import EmbeddingStore, SelectedEncoder
@@ -41,7 +43,7 @@ class EmbedReport:
     encoded: int
     """Items whose content this run encoded."""
     reused: int
-    """Items whose content has a vector already, from an earlier run or another item of this one."""
+    """Items whose content has a vector already: from an earlier run, another process or another item of this run."""
     without_content: int
     """Items that have nothing of this modality."""
     failures: int
@@ -92,8 +94,9 @@ def embed(
     batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
     retry_failed: bool = False,
+    claim_seconds: float = SECONDS,
 ) -> EmbedReport:
-    """Encode what is new among the items and put it into the store.
+    """Encode what is new among the items and put it into the store; returns when all of it is there.
 
     Args:
         items: Read once, in a stream; memory is bounded by `batch_size * BUFFERED_BATCHES` of them.
@@ -102,14 +105,22 @@ def embed(
         batch_size: Contents per call of the encoder and per write.
         progress: Hears of every item that is done.
         retry_failed: Try contents again that could not be encoded in an earlier run.
+        claim_seconds: How long after the death of another process what it had in hand is taken over.
     """
     began = time.perf_counter()
-    tally = _Tally()
+    work = _Work(encoder, store, Claims(store, encoder.name, claim_seconds), batch_size, retry_failed)
     stream = iter(items)
     while buffer := list(islice(stream, batch_size * BUFFERED_BATCHES)):
-        for done in _embed_buffer(buffer, encoder, store, batch_size, retry_failed, tally):
+        for done in chain(work.buffer(buffer), work.meet()):
             if progress is not None and done:
                 progress.advance(done)
+    while work.elsewhere:
+        for done in work.meet():
+            if progress is not None and done:
+                progress.advance(done)
+        if work.elsewhere:
+            time.sleep(min(claim_seconds / 10, 1.0))
+    tally = work.tally
     return EmbedReport(
         tally.encoded, tally.reused, tally.without_content, tally.failures, tally.known_failures,
         tuple(tally.failed), time.perf_counter() - began,
@@ -130,47 +141,76 @@ def content_vectors(items: Sequence[Item], modality: Modality, store: EmbeddingS
     return ContentVectors(chosen.name, *store.matrix(chosen.name, hashes, chosen.dim))
 
 
-def _embed_buffer(
-    buffer: Sequence[Item],
-    encoder: Encoder,
-    store: EmbeddingStore,
-    batch_size: int,
-    retry_failed: bool,
-    tally: _Tally,
-) -> Iterator[int]:
-    """Do one buffer; yields, as it goes, how many more of its items are done."""
-    owners: dict[str, list[Item]] = {}
-    for item in buffer:
-        content = encoder.content_hash(item)
-        if content is not None:
-            owners.setdefault(content, []).append(item)
-    with_content = sum(map(len, owners.values()))
-    tally.without_content += len(buffer) - with_content
+Owners = dict[str, list[Item]]
+"""Items by the content that they have."""
 
-    known = store.known(encoder.name, owners)
-    if retry_failed:
-        known = {content: reason for content, reason in known.items() if reason is None}
-    bad = sum(len(owners[content]) for content, reason in known.items() if reason is not None)
-    good = sum(len(owners[content]) for content, reason in known.items() if reason is None)
-    tally.known_failures += bad
-    tally.reused += good
-    yield len(buffer) - with_content + bad + good
 
-    fresh = sorted(
-        (content for content in owners if content not in known),
-        key=lambda content: len(owners[content][0].title) + len(owners[content][0].text),
-    )
-    for begin in range(0, len(fresh), batch_size):
-        batch = fresh[begin : begin + batch_size]
-        vectors, reasons = encoder.encode([owners[content][0] for content in batch])
-        store.put(encoder.name, batch, vectors, reasons)
-        for content, reason in zip(batch, reasons, strict=True):
-            same = owners[content]
+@dataclass(slots=True)
+class _Work:
+    encoder: Encoder
+    store: EmbeddingStore
+    claims: Claims
+    batch_size: int
+    retry_failed: bool
+    tally: _Tally = field(default_factory=_Tally)
+    elsewhere: Owners = field(default_factory=dict)
+    """What other processes had in hand when we came to it: their batches, and no more."""
+
+    def buffer(self, items: Sequence[Item]) -> Iterator[int]:
+        """Do some items; yields, as it goes, how many more are done."""
+        owners: Owners = {}
+        for item in items:
+            content = self.encoder.content_hash(item)
+            if content is not None:
+                owners.setdefault(content, []).append(item)
+        without = len(items) - sum(map(len, owners.values()))
+        self.tally.without_content += without
+        yield without
+        for content in owners.keys() & self.elsewhere.keys():
+            owners[content] += self.elsewhere.pop(content)
+        yield from self._encode(owners, self.retry_failed)
+
+    def meet(self) -> Iterator[int]:
+        """Look again at what others had in hand: done by now, still in theirs, or ours after all."""
+        owners, self.elsewhere = self.elsewhere, {}
+        # What another process found impossible in this very run is not tried again.
+        yield from self._encode(owners, retry=False)
+
+    def _encode(self, owners: Owners, retry: bool) -> Iterator[int]:
+        yield self._count_known(owners, retry)
+        by_length = sorted(owners, key=lambda each: len(owners[each][0].title) + len(owners[each][0].text))
+        for begin in range(0, len(by_length), self.batch_size):
+            batch = by_length[begin : begin + self.batch_size]
+            with self.claims.held(batch, retry) as held:
+                ours = [content for content in batch if content in held]
+                self.elsewhere.update((content, owners[content]) for content in batch if content not in held)
+                if not ours:
+                    continue
+                vectors, reasons = self.encoder.encode([owners[content][0] for content in ours])
+                self.store.put(self.encoder.name, ours, vectors, reasons)
+            for content, reason in zip(ours, reasons, strict=True):
+                self._count(owners[content], reason)
+            yield sum(len(owners[content]) for content in ours)
+
+    def _count_known(self, owners: Owners, retry: bool) -> int:
+        """Take out what is in the store; returns how many items that were."""
+        done = 0
+        for content, reason in self.store.known(self.encoder.name, owners).items():
+            if reason is not None and retry:
+                continue
+            same = len(owners.pop(content))
             if reason is None:
-                tally.encoded += 1
-                tally.reused += len(same) - 1
+                self.tally.reused += same
             else:
-                tally.failures += len(same)
-                room = MAX_LISTED - len(tally.failed)
-                tally.failed.extend((item.item_id, reason) for item in same[:room])
-        yield sum(len(owners[content]) for content in batch)
+                self.tally.known_failures += same
+            done += same
+        return done
+
+    def _count(self, same: list[Item], reason: str | None) -> None:
+        if reason is None:
+            self.tally.encoded += 1
+            self.tally.reused += len(same) - 1
+        else:
+            self.tally.failures += len(same)
+            room = MAX_LISTED - len(self.tally.failed)
+            self.tally.failed.extend((item.item_id, reason) for item in same[:room])

@@ -2,27 +2,33 @@
 
 That is the form that Atlas Vector Search reads, so `embeddings` can be indexed there as it is. Which
 encoder a catalogue uses is noted in `meta`. Writes are journaled and majority-committed before they return.
+
+A claim is the document in which the vector will stand, with an owner and an end instead: who may encode a content
+is decided by one write to one document, on the server's clock. Claims of the dead are removed by the server.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Self
 
 import numpy as np
 from bson.binary import VECTOR_SUBTYPE, Binary, BinaryVectorDtype
 from numpy.typing import NDArray
-from pymongo import ReplaceOne
+from pymongo import MongoClient, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.database import Database
+from pymongo.errors import BulkWriteError
 
 from catalog.errors import StoreError
-from catalog.mongo import DURABLE, store_errors
+from catalog.mongo import DURABLE, address_errors, client_options, store_errors
 from catalog.records import Floats
 from embeddings.encoder import Modality
 from embeddings.store import Reasons, SelectedEncoder
 
 Document = dict[str, Any]
 READ_BATCH = 1000
+DUPLICATE_KEY = 11000
 _FLOAT32_HEADER = bytes([BinaryVectorDtype.FLOAT32.value[0], 0])
 
 
@@ -32,11 +38,23 @@ class MongoEmbeddingStore:
     def __init__(self, database: Database[Document]) -> None:
         self._embeddings = database.get_collection("embeddings", write_concern=DURABLE)
         self._meta = database.get_collection("meta", write_concern=DURABLE)
+        # A claim that a crash of the server undoes costs one content encoded twice: not worth a wait for the disk.
+        self._claims = database.get_collection("embeddings", write_concern=WriteConcern(w=1))
+        self._swept = False
+
+    @classmethod
+    @contextmanager
+    def open(cls, uri: str, database: str, selection_timeout_ms: int) -> Iterator[Self]:
+        """A store on a connection of its own while the context is open; it connects with its first question."""
+        with store_errors(f"opening database {database}"), address_errors():
+            client: MongoClient[Document] = MongoClient(uri, **client_options(selection_timeout_ms))
+        with client:
+            yield cls(client.get_database(database))
 
     def known(self, encoder: str, hashes: Collection[str]) -> dict[str, str | None]:
         """See `EmbeddingStore.known`."""
-        found = self._find(encoder, hashes, {"hash": 1, "reason": 1})
-        return {document["hash"]: document.get("reason") for document in found}
+        found = self._find(encoder, hashes, {"hash": 1, "reason": 1, "owner": 1})
+        return {each["hash"]: each.get("reason") for each in found if "reason" in each or "owner" not in each}
 
     def put(self, encoder: str, hashes: Sequence[str], vectors: Floats, reasons: Reasons) -> None:
         """See `EmbeddingStore.put`."""
@@ -51,6 +69,46 @@ class MongoEmbeddingStore:
         if writes:
             with store_errors(f"keeping {len(writes)} vectors"):
                 self._embeddings.bulk_write(writes, ordered=False)
+
+    def claim(
+        self, encoder: str, hashes: Collection[str], owner: str, seconds: float, retry: bool = False
+    ) -> set[str]:
+        """See `EmbeddingStore.claim`."""
+        if not hashes:
+            return set()
+        free = {"$and": [
+            _missing("vector"), True if retry else _missing("reason"),
+            {"$or": [_missing("owner"), {"$eq": ["$owner", owner]}, {"$lt": ["$until", "$$NOW"]}]},
+        ]}  # fmt: skip
+        end = {"$add": ["$$NOW", round(seconds * 1000)]}
+        writes = [
+            UpdateOne({"_id": _key(encoder, each)}, [{"$set": {
+                "encoder": encoder, "hash": each, "owner": {"$cond": [free, owner, "$owner"]},
+                "until": {"$cond": [free, end, "$until"]},
+            }}], upsert=True)
+            for each in hashes
+        ]  # fmt: skip
+        with store_errors(f"claiming {len(writes)} contents"):
+            if not self._swept:
+                self._claims.create_index(
+                    "until", expireAfterSeconds=0, partialFilterExpression={"until": {"$exists": True}}
+                )
+                self._swept = True
+            try:
+                self._claims.bulk_write(writes, ordered=False)
+            except BulkWriteError as error:
+                # Two that claim the same at the same moment: the server lets one of them insert.
+                if any(each["code"] != DUPLICATE_KEY for each in error.details["writeErrors"]):
+                    raise
+        found = self._find(encoder, hashes, {"hash": 1}, {"owner": owner})
+        return {document["hash"] for document in found}
+
+    def release(self, encoder: str, hashes: Collection[str], owner: str) -> None:
+        """See `EmbeddingStore.release`."""
+        claimed = {"_id": {"$in": [_key(encoder, each) for each in hashes]}, "owner": owner}
+        with store_errors(f"releasing {len(hashes)} contents"):
+            self._claims.delete_many({**claimed, "reason": {"$exists": False}})
+            self._claims.update_many(claimed, {"$unset": {"owner": "", "until": ""}})
 
     def matrix(
         self, encoder: str, hashes: Sequence[str | None], dim: int
@@ -84,12 +142,18 @@ class MongoEmbeddingStore:
             document = self._meta.find_one({"_id": f"encoder:{modality}"})
         return SelectedEncoder(document["name"], document["dim"]) if document else None
 
-    def _find(self, encoder: str, hashes: Collection[str], fields: Document) -> Iterator[Document]:
+    def _find(
+        self, encoder: str, hashes: Collection[str], fields: Document, also: Document | None = None
+    ) -> Iterator[Document]:
         keys = [_key(encoder, each) for each in hashes]
         for begin in range(0, len(keys), READ_BATCH):
-            chosen = {"_id": {"$in": keys[begin : begin + READ_BATCH]}}
+            chosen = {"_id": {"$in": keys[begin : begin + READ_BATCH]}, **(also or {})}
             with store_errors("reading vectors"):
                 yield from self._embeddings.find(chosen, fields)
+
+
+def _missing(field: str) -> Document:
+    return {"$eq": [{"$type": f"${field}"}, "missing"]}
 
 
 def _key(encoder: str, content: str) -> str:

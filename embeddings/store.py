@@ -6,6 +6,7 @@ It knows neither items nor models, only names, hashes and vectors.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,6 +38,18 @@ class EmbeddingStore(Protocol):
     def put(self, encoder: str, hashes: Sequence[str], vectors: Floats, reasons: Reasons) -> None:
         """Durably keep one batch: row i of `vectors` `[n, dim]`, or the reason why there is none."""
 
+    def claim(
+        self, encoder: str, hashes: Collection[str], owner: str, seconds: float, retry: bool = False
+    ) -> set[str]:
+        """Those of the hashes that `owner` alone may encode now: never put, and claimed by nobody else.
+
+        A claim ends when its content is put or the claim released, and by itself after so many seconds; who claims
+        again what is his prolongs it. With `retry`, contents that were put with a reason can be claimed too.
+        """
+
+    def release(self, encoder: str, hashes: Collection[str], owner: str) -> None:
+        """Give back those that `owner` claimed and did not put."""
+
     def matrix(
         self, encoder: str, hashes: Sequence[str | None], dim: int
     ) -> tuple[Floats, NDArray[np.bool_]]:
@@ -58,6 +71,7 @@ class MemoryEmbeddingStore:
     def __init__(self) -> None:
         self._vectors: dict[tuple[str, str], Floats] = {}
         self._reasons: dict[tuple[str, str], str] = {}
+        self._claims: dict[tuple[str, str], tuple[str, float]] = {}
         self._selected: dict[Modality, SelectedEncoder | None] = {}
 
     def known(self, encoder: str, hashes: Collection[str]) -> dict[str, str | None]:
@@ -71,12 +85,33 @@ class MemoryEmbeddingStore:
         """See `EmbeddingStore.put`."""
         for each, vector, reason in zip(hashes, vectors, reasons, strict=True):
             key = encoder, each
+            self._claims.pop(key, None)
             if reason is None:
                 self._vectors[key] = vector.astype(np.float32)
                 self._reasons.pop(key, None)
             else:
                 self._reasons[key] = reason
                 self._vectors.pop(key, None)
+
+    def claim(
+        self, encoder: str, hashes: Collection[str], owner: str, seconds: float, retry: bool = False
+    ) -> set[str]:
+        """See `EmbeddingStore.claim`."""
+        now, mine = time.monotonic(), set()
+        for each in hashes:
+            key = encoder, each
+            holder, until = self._claims.get(key, (owner, now))
+            done = key in self._vectors or (key in self._reasons and not retry)
+            if not done and (holder == owner or until < now):
+                self._claims[key] = owner, now + seconds
+                mine.add(each)
+        return mine
+
+    def release(self, encoder: str, hashes: Collection[str], owner: str) -> None:
+        """See `EmbeddingStore.release`."""
+        for each in hashes:
+            if self._claims.get((encoder, each), ("", 0.0))[0] == owner:
+                del self._claims[encoder, each]
 
     def matrix(
         self, encoder: str, hashes: Sequence[str | None], dim: int

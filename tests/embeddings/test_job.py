@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -185,6 +186,34 @@ def test_progress_counts_every_item_once(prepared: int) -> None:
     embed(catalogue[:prepared], Counting(), store)
     report = embed(catalogue, Counting(), store, batch_size=4, progress=bar)
     assert bar.done == len(catalogue) == report.items
+
+
+def test_what_another_has_in_hand_is_waited_for_and_not_done_again() -> None:
+    store, encoder = MemoryEmbeddingStore(), Counting()
+    catalogue = items(40)
+    hashes = [str(content_hash(item, "text")) for item in catalogue[:10]]
+    store.claim(encoder.name, hashes, "another", 30)
+    theirs = HashingTextEncoder().encode(catalogue[:10])
+    finish = threading.Timer(0.3, lambda: store.put(encoder.name, hashes, *theirs))
+    finish.start()
+    report = embed(catalogue, encoder, store, batch_size=8, claim_seconds=1)
+    finish.join()
+    assert (report.encoded, report.reused, report.items) == (30, 10, 40)
+    assert sorted(encoder.asked, key=int) == [str(number) for number in range(10, 40)]
+
+
+def test_what_another_could_not_encode_is_not_tried_again() -> None:
+    store, encoder = MemoryEmbeddingStore(), Counting()
+    item = Item(ItemId("x"), "bad")
+    content = str(content_hash(item, "text"))
+    store.claim(encoder.name, [content], "another", 30)
+    failure = np.zeros((1, encoder.dim), np.float32), ["is bad"]
+    finish = threading.Timer(0.2, lambda: store.put(encoder.name, [content], *failure))
+    finish.start()
+    report = embed([item], encoder, store, retry_failed=True, claim_seconds=1)
+    finish.join()
+    assert (report.known_failures, report.items) == (1, 1)
+    assert encoder.asked == []
 
 
 def test_no_items() -> None:

@@ -1,6 +1,8 @@
 """One contract for both stores."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from bson.binary import Binary
 
 from catalog.errors import StoreError
+from embeddings.claims import Claims
 from embeddings.mongo import MongoEmbeddingStore
 from embeddings.store import EmbeddingStore, MemoryEmbeddingStore, SelectedEncoder
 
@@ -91,8 +94,94 @@ class TestEmbeddingStore:
         assert store.selected("image") is None
 
 
+class TestClaims:
+    """Whatever the store: a content is in one hand at a time."""
+
+    def test_the_first_gets_it_and_the_second_the_rest(self, store: EmbeddingStore) -> None:
+        assert store.claim("e", HASHES[:2], "a", 30) == set(HASHES[:2])
+        assert store.claim("e", HASHES, "b", 30) == {HASHES[2]}
+        assert store.claim("f", HASHES, "b", 30) == set(HASHES), "another encoder is another matter"
+        assert store.known("e", HASHES) == {}, "claimed is not known"
+        assert not store.matrix("e", HASHES, 2)[1].any()
+
+    def test_who_claims_again_keeps_it(self, store: EmbeddingStore) -> None:
+        store.claim("e", HASHES, "a", 0.3)
+        time.sleep(0.2)
+        assert store.claim("e", HASHES, "a", 30) == set(HASHES)
+        time.sleep(0.2)
+        assert store.claim("e", HASHES, "b", 30) == set()
+
+    def test_claims_run_out(self, store: EmbeddingStore) -> None:
+        store.claim("e", HASHES, "a", 0.1)
+        assert store.claim("e", HASHES, "b", 30) == set()
+        time.sleep(0.15)
+        assert store.claim("e", HASHES[:1], "b", 30) == {HASHES[0]}
+        assert store.claim("e", HASHES, "a", 30) == set(HASHES[1:])
+
+    def test_what_was_put_cannot_be_claimed(self, store: EmbeddingStore) -> None:
+        store.claim("e", HASHES, "a", 30)
+        store.put("e", HASHES, VECTORS, [None, "is damaged", None])
+        assert store.claim("e", HASHES, "b", 30) == set()
+        assert store.claim("e", HASHES, "b", 30, retry=True) == {HASHES[1]}
+        assert store.known("e", HASHES) == {HASHES[0]: None, HASHES[1]: "is damaged", HASHES[2]: None}
+        np.testing.assert_array_equal(store.matrix("e", HASHES, 2)[0], VECTORS * [[1], [0], [1]])
+
+    def test_what_is_released_is_free_and_what_was_put_stays(self, store: EmbeddingStore) -> None:
+        store.claim("e", HASHES, "a", 30)
+        store.put("e", HASHES[:1], VECTORS[:1], ["is damaged"])
+        store.release("e", HASHES, "b")
+        assert store.claim("e", HASHES, "b", 30) == set(), "it was not b's to release"
+        store.release("e", HASHES, "a")
+        assert store.claim("e", HASHES, "b", 30, retry=True) == set(HASHES)
+        store.release("e", HASHES, "b")
+        assert store.known("e", HASHES) == {HASHES[0]: "is damaged"}
+
+    def test_nothing_is_fine(self, store: EmbeddingStore) -> None:
+        assert store.claim("e", [], "a", 30) == set()
+        store.release("e", [], "a")
+
+    def test_of_many_at_once_each_content_goes_to_one(self, store: EmbeddingStore) -> None:
+        hashes = [f"{number:032x}" for number in range(300)]
+        with ThreadPoolExecutor(8) as pool:
+            taken = list(pool.map(lambda owner: store.claim("e", hashes, f"owner {owner}", 30), range(8)))
+        assert sorted(each for part in taken for each in part) == hashes
+
+
+class TestHeld:
+    def test_what_is_not_put_is_given_back(self) -> None:
+        store = MemoryEmbeddingStore()
+        one, other = Claims(store, "e"), Claims(store, "e")
+
+        def work(ours: set[str]) -> None:
+            assert ours == set(HASHES)
+            with other.held(HASHES) as theirs:
+                assert theirs == set()
+            store.put("e", HASHES[:1], VECTORS[:1], [None])
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError), one.held(HASHES) as ours:
+            work(ours)
+        with other.held(HASHES) as theirs:
+            assert theirs == set(HASHES[1:])
+
+    def test_claims_are_kept_up_while_the_work_lasts(self) -> None:
+        store = MemoryEmbeddingStore()
+        with Claims(store, "e", seconds=0.3).held(HASHES):
+            time.sleep(0.8)
+            assert store.claim("e", HASHES, "another", 30) == set()
+
+
 @pytest.mark.mongo
 class TestMongo:
+    def test_the_server_removes_claims_of_the_dead_and_no_vectors(self, database: Any) -> None:
+        store = MongoEmbeddingStore(database)
+        store.put("e", HASHES[:1], VECTORS[:1], [None])
+        store.claim("e", HASHES, "a", 0)
+        (index,) = (each for each in database["embeddings"].list_indexes() if "expireAfterSeconds" in each)
+        assert (index["key"], index["expireAfterSeconds"]) == ({"until": 1}, 0)
+        (vector,) = database["embeddings"].find({"until": {"$exists": False}})
+        assert vector["hash"] == HASHES[0]
+
     def test_documents_are_what_vector_search_reads(self, database: Any) -> None:
         MongoEmbeddingStore(database).put("e", HASHES[:1], VECTORS[:1], [None])
         (document,) = database["embeddings"].find()
@@ -126,6 +215,8 @@ class TestMongo:
             for call in (
                 lambda: store.put("e", HASHES, VECTORS, FINE),
                 lambda: store.known("e", HASHES),
+                lambda: store.claim("e", HASHES, "a", 30),
+                lambda: store.release("e", HASHES, "a"),
                 lambda: store.select("text", None),
                 lambda: store.selected("text"),
             ):
