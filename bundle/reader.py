@@ -74,6 +74,8 @@ class Bundle:
     """Rows per category value, rising."""
     content: Content | None
     """None in bundles that were written without."""
+    words: Path | None
+    """Folder of the index of words that `index.words` opens; None in bundles without."""
     text_encoder: Path | None
     """Folder of the exported encoder that `embeddings.onnx_text` opens; None in bundles without."""
     image_encoder: Path | None
@@ -117,6 +119,7 @@ class Bundle:
             **tables,
             categories=_categories(path / "items/categories.json", n),
             content=_content(path / "content", manifest),
+            words=path / "words" if (path / "words").is_dir() else None,
             text_encoder=_encoder(path, "text", manifest.encoders.text, manifest.dims.text),
             image_encoder=_encoder(path, "image", manifest.encoders.image, manifest.dims.image),
         )  # fmt: skip

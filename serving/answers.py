@@ -15,7 +15,9 @@ from pydantic import BaseModel, Field
 from bundle.reader import Bundle
 from serving.catalogue import Catalogue
 from serving.explain import PARTS, Reasons
+from serving.likeness import MODALITIES
 from serving.pipeline import Ranked
+from serving.search import Found
 
 
 class Likeness(BaseModel):
@@ -42,6 +44,14 @@ class Explanation(Likeness):
     shares: Shares | None = Field(description="null where the model carries no content vectors")
 
 
+class ByModality(BaseModel):
+    """Cosines of two items, -1 … 1; null where one has nothing to compare."""
+
+    text: float | None
+    image: float | None
+    behaviour: float | None
+
+
 class RankedItem(BaseModel):
     """One item of a ranked list."""
 
@@ -50,6 +60,7 @@ class RankedItem(BaseModel):
     source: str = Field(description="new, two_tower, item_item, popular, fused, or request")
     metadata: dict[str, Any]
     rating: float | None = Field(default=None, description="predicted rating, where the model predicts one")
+    likeness: ByModality | None = Field(default=None, description="of what is ranked by fused cosine")
     explanation: Explanation | None = None
     unknown: bool = Field(default=False, description="present and true where the id is not in the catalogue")
 
@@ -104,6 +115,78 @@ class RowProblem(BaseModel):
     message: str
 
 
+class SimilarItems(BaseModel):
+    """What is like an item, most alike first."""
+
+    item_id: str
+    items: list[RankedItem]
+    request_id: str
+    model_version: str
+    latency_ms: float
+    degraded: bool
+
+
+class FoundItem(BaseModel):
+    """One item that a search found."""
+
+    item_id: str
+    score: float = Field(description="of fused ranks; above 1 where the item's very name was asked for")
+    source: str = Field(description="name, words, meaning or picture: what ranks it highest")
+    metadata: dict[str, Any]
+
+
+class SearchResults(BaseModel):
+    """What a search found, best first."""
+
+    query: str
+    items: list[FoundItem]
+    request_id: str
+    model_version: str
+    latency_ms: float
+    degraded: bool
+    degraded_reason: list[str] = Field(default=[], description="which part; absent where nothing failed")
+
+
+class WrittenItem(BaseModel):
+    """What became of an item that was sent."""
+
+    item_id: str
+    created: bool = Field(description="whether there was none of that id")
+    available: bool
+    text: bool = Field(description="whether there is a text that is read")
+    image: bool = Field(description="whether there is a picture that is looked at")
+    encoded: list[str] = Field(description="`text`, `image`: what was encoded now; the rest was known")
+    request_id: str
+    model_version: str
+    latency_ms: float
+
+
+class StoredItemOut(BaseModel):
+    """An item's record."""
+
+    item_id: str
+    title: str
+    text: str
+    image: bool = Field(description="whether there is a picture")
+    features: dict[str, Any]
+    available: bool
+    updated: str
+
+
+class WrittenUser(BaseModel):
+    """What became of a user that was sent."""
+
+    user_id: str
+    created: bool
+
+
+class StoredUser(BaseModel):
+    """A user's record."""
+
+    user_id: str
+    features: dict[str, Any]
+
+
 class Event(BaseModel):
     """One stored interaction."""
 
@@ -138,6 +221,12 @@ def ranked_items(
     if ratings and ranked.ratings is not None:
         for item, rating in zip(items, ranked.ratings.tolist(), strict=True):
             item["rating"] = round(rating, 4)
+    if ranked.cosines is not None:
+        for item, cosines in zip(items, ranked.cosines.tolist(), strict=True):
+            item["likeness"] = {
+                name: None if cosine != cosine else round(cosine, 4)
+                for name, cosine in zip(MODALITIES, cosines, strict=True)
+            }
     if ranked.reasons is not None:
         for place, item in enumerate(items):
             item["explanation"] = explanation(catalogue, ranked.reasons, place)
@@ -146,6 +235,16 @@ def ranked_items(
         for name in ranked.unknown
     ]
     return items
+
+
+def found_items(catalogue: Catalogue, found: Found) -> list[dict[str, Any]]:
+    """The `items` of a SearchResults."""
+    listed = zip(found.rows.tolist(), found.scores.tolist(), found.sources, strict=True)
+    return [
+        {"item_id": catalogue.ids[row], "score": round(score, 6), "source": source,
+         "metadata": orjson.Fragment(catalogue.metadata[row])}
+        for row, score, source in listed
+    ]  # fmt: skip
 
 
 def explanation(catalogue: Catalogue, reasons: Reasons, place: int) -> dict[str, Any] | None:

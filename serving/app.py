@@ -11,33 +11,43 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from catalog.errors import ConfigError, RecommenderError
-from catalog.mongo import database_name
-from catalog.mongo_live import MongoLiveStore
 from catalog.store import LiveStore
+from embeddings.store import EmbeddingStore
 from serving import problems
 from serving.limits import LimitBody
-from serving.routes import health, interactions, movies, rank, recommendations
-from serving.service import Model, Service
+from serving.routes import health, interactions, items, movies, rank, recommendations, search, similar, users
+from serving.service import Service, opened
 from serving.settings import Settings
-from serving.state import GuardedStore
 
 log = logging.getLogger(__name__)
-ROUTERS = (recommendations.router, rank.router, movies.router, interactions.router, health.router)
+ROUTERS = (
+    recommendations.router, rank.router, movies.router, interactions.router, similar.router, search.router,
+    items.router, users.router, health.router,
+)  # fmt: skip
+"""In order: a path that ends in an id comes after those that go on behind one."""
+UPLOADS = ("/v1/items", "/v1/search/image")
+"""Beginnings of the paths that take pictures."""
 
 
-def create_app(settings: Settings | None = None, *, store: LiveStore | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    *,
+    store: LiveStore | None = None,
+    embeddings: EmbeddingStore | None = None,
+) -> FastAPI:
     """The ASGI application; nothing is opened before it starts.
 
     Args:
         settings: None reads them from the environment.
         store: instead of the configured MongoDB.
+        embeddings: where content vectors are kept, beside a `store` that is given; in memory by default.
 
     Raises:
         ConfigError: neither a store nor the address of one is given.
@@ -51,16 +61,9 @@ def create_app(settings: Settings | None = None, *, store: LiveStore | None = No
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            live = store
-            if live is None:
-                live = await stack.enter_async_context(_open_store(settings))
-            guarded = GuardedStore(
-                live, read_seconds=settings.read_seconds, write_seconds=settings.write_seconds,
-                retry_seconds=settings.retry_seconds, user_seconds=settings.user_seconds,
-            )  # fmt: skip
-            service = app.state.service = Service(settings, guarded)
-            opening = asyncio.create_task(_open_model(service))
+        async with opened(settings, store, embeddings) as service:
+            app.state.service = service
+            opening = asyncio.create_task(_start(service))
             if settings.workers > 1:
                 # Workers share a port: one that accepted before it can answer would refuse what another could do.
                 await opening
@@ -74,7 +77,10 @@ def create_app(settings: Settings | None = None, *, store: LiveStore | None = No
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
-    app.add_middleware(LimitBody, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        LimitBody, max_bytes=settings.max_body_bytes,
+        uploads=UPLOADS, max_upload_bytes=settings.max_upload_bytes,
+    )  # fmt: skip
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -104,15 +110,10 @@ def serve(settings: Settings) -> None:
     uvicorn.run("serving.app:create_app", factory=True, workers=settings.workers, **options)
 
 
-def _open_store(settings: Settings) -> MongoLiveStore:
-    assert settings.mongodb_uri is not None, "create_app checks it"
-    selection = max(1, int(settings.read_seconds * 1000))
-    return MongoLiveStore.open(settings.mongodb_uri, database_name(settings.dataset), selection)
-
-
-async def _open_model(service: Service) -> None:
+async def _start(service: Service) -> None:
+    """Open the model; what goes wrong is the reason that every answer gives from then on."""
     try:
-        service.loaded = await asyncio.to_thread(Model.open, service.settings)
+        await service.start()
     except RecommenderError as exc:
         service.reason = str(exc)
         log.error("not ready: %s", exc)

@@ -3,14 +3,19 @@
 An item keeps its row for as long as the model lives, so everything that the bundle says about rows stays true:
 neighbours, categories, popularity, histories. What is known of a row is replaced when the item changes.
 
-It belongs to one event loop and is written between two turns of it. An answer is computed within one turn, so it
-sees one version of everything. Until the first write the arrays are the bundle's own.
+`Catalogue` belongs to one event loop and is written between two turns of it. After every write it shows another
+`Rows`: whoever computes takes that reference once and sees one version of everything. Until the first write the
+arrays are the bundle's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import orjson
@@ -20,16 +25,38 @@ from bundle.columns import BytesColumn
 from bundle.reader import Bundle, Content
 from bundle.room import Column
 from bundle.writer import metadata
-from catalog.records import FeatureValue, Floats, IdMap, Ints, Item
+from catalog.records import FeatureValue, Floats, IdMap, Ints, Item, ItemId
 from index.faiss_index import FaissIndex
 from index.live import LiveIndex
-from index.protocol import Mask
-from serving.relatives import Relatives
+from index.protocol import Mask, VectorIndex
+from index.words import Counts, LiveWords, WordIndex, words_of, write_words
+from serving.resemblance import Resemblance
 from towers.cross import TABLES, Int32s, ItemColumns
 from towers.features import FeatureSpace
 
 BLANK: Mapping[str, float] = {f"{table}_rows": -1 for table in TABLES}
 """What a new item has in the columns that only training fills; 0 in the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """All items at one moment, one row each, n of them."""
+
+    columns: ItemColumns
+    vectors: Floats
+    """[n, D]"""
+    lengths: Floats
+    """[n] of the vectors."""
+    content: Content | None
+    available: Mask
+    categories: Mapping[str, Ints]
+    """Rows per category value."""
+    index: VectorIndex
+    bundled: int
+    """Rows of the bundle; those from here on came later."""
+
+    def __len__(self) -> int:
+        return len(self.available)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +68,9 @@ class Arrivals:
     numeric: Floats
     content: Content
     vectors: Floats
+    alike_rows: Int32s
+    alike_weights: Floats
+    words: Sequence[Counts]
 
 
 class Names:
@@ -95,7 +125,7 @@ class Pages:
 
 
 class Catalogue:
-    """Rows, columns, vectors and index of all items."""
+    """All items by id and by row, and how they change."""
 
     def __init__(self, bundle: Bundle, space: FeatureSpace) -> None:
         """Begin with the items of a bundle.
@@ -103,26 +133,23 @@ class Catalogue:
         Raises:
             BundleError: the index does not fit the vectors.
         """
-        self.bundled = len(bundle.items)
-        """Rows of the bundle; those from here on came later."""
         self.ids = Names(bundle.items)
         self.metadata = Pages(bundle.metadata)
-        self.columns = ItemColumns(
-            bundle.tokens, bundle.numeric, bundle.embedding_rows, bundle.popularity,
-            bundle.item_item_rows, bundle.item_item_weights, bundle.successor_rows, bundle.successor_weights,
-            bundle.alike_rows, bundle.alike_weights,
-        )  # fmt: skip
-        self.vectors = bundle.vectors
-        self.lengths: Floats = np.linalg.norm(bundle.vectors, axis=1)
-        self.content = bundle.content
-        self.available: Mask = bundle.available
-        self.categories: dict[str, Ints] = dict(bundle.categories)
         self.index = LiveIndex(FaissIndex.load(bundle.path / "index.faiss", bundle.vectors))
-        self.relatives = Relatives(self.bundled)
+        self.now = Rows(
+            ItemColumns(
+                bundle.tokens, bundle.numeric, bundle.embedding_rows, bundle.popularity,
+                bundle.item_item_rows, bundle.item_item_weights, bundle.successor_rows, bundle.successor_weights,
+                bundle.alike_rows, bundle.alike_weights,
+            ),
+            bundle.vectors, np.linalg.norm(bundle.vectors, axis=1), bundle.content, bundle.available,
+            bundle.categories, self.index.now, len(bundle.items),
+        )  # fmt: skip
+        """The items as they are at this moment."""
         self.changed: list[int] = []
         """Rows in the order in which they were written, for those who keep something by row: read from where
         they stopped."""
-        self._tower = bundle.item_tower
+        self._bundle = bundle
         self._space = space
         self._category = bundle.manifest.dataset_schema.category
         self._grown: dict[str, Column] | None = None
@@ -144,36 +171,22 @@ class Catalogue:
         """
         tokens, numeric = self._space.item_inputs(items)
         rows = self.ids.rows([item.item_id for item in items])
-        known = np.where(rows < self.bundled, rows, -1)
+        known = np.where(rows < self.now.bundled, rows, -1)
+        embedding_rows = np.where(known >= 0, self.now.columns.embedding_rows[known], 0)
         feeds = {
-            "item_row": np.where(known >= 0, self.columns.embedding_rows[known], 0).astype(np.int32),
-            "item_tokens": tokens, "item_numeric": numeric, "text": content.text, "image": content.image,
-            "content_mask": content.mask.astype(np.float32),
+            "item_row": embedding_rows.astype(np.int32), "item_tokens": tokens, "item_numeric": numeric,
+            "text": content.text, "image": content.image, "content_mask": content.mask.astype(np.float32),
         }  # fmt: skip
-        vectors = self._tower.run(feeds)["item_vector"]
+        vectors = self._bundle.item_tower.run(feeds)["item_vector"]
         if not np.isfinite(vectors).all():
             raise ValueError("the item tower answered numbers that are not finite")
-        return Arrivals(items, tokens, numeric, content, vectors)
-
-    def vectors_of_parts(self, rows: Ints, present: Sequence[float]) -> Floats:
-        """Vectors `[n, D]` that rows would have without some of their parts.
-
-        Args:
-            rows: `[n]`
-            present: 1 or 0 for text, picture, and behaviour, which is the row's id embedding.
-        """
-        text, image, behaviour = present
-        assert self.content is not None, "the bundle has content vectors"
-        return self._tower.run({
-            "item_row": self.columns.embedding_rows[rows] * np.int32(behaviour),
-            "item_tokens": self.columns.tokens[rows], "item_numeric": self.columns.numeric[rows],
-            "text": self.content.text[rows], "image": self.content.image[rows],
-            "content_mask": self.content.mask[rows] * np.array([text, image], np.float32),
-        })["item_vector"]  # fmt: skip
+        words = [words_of(item) for item in items]
+        alike = self._resemblance.near(content, known)
+        return Arrivals(items, tokens, numeric, content, vectors, *alike, words)
 
     def put(self, arrivals: Arrivals) -> Ints:
         """Add the items, or replace what is known of them; returns their rows `[n]`."""
-        grown = self._grown or self._grow()
+        grown, categories = self._grown or self._grow(), dict(self.now.categories)
         rows = np.empty(len(arrivals.items), np.int64)
         for i, item in enumerate(arrivals.items):
             row = self.ids.row(item.item_id)
@@ -185,19 +198,18 @@ class Catalogue:
                 "tokens": arrivals.tokens[i], "numeric": arrivals.numeric[i], "vectors": arrivals.vectors[i],
                 "lengths": np.linalg.norm(arrivals.vectors[i]), "available": item.available,
                 "text": arrivals.content.text[i], "image": arrivals.content.image[i],
-                "mask": arrivals.content.mask[i],
+                "mask": arrivals.content.mask[i], "alike_rows": arrivals.alike_rows[i],
+                "alike_weights": arrivals.alike_weights[i],
             }  # fmt: skip
             for name, column in grown.items():
                 if name in values or new:
                     column.put(row, values.get(name, BLANK.get(name, 0)))
-            self._categorise(row, None if new else self.shown(row), item)
+            self._categorise(row, None if new else self.shown(row), item, categories)
             self.metadata.put(row, metadata(item))
-        self._look_again(grown)
+            self.words.put(row, arrivals.words[i])
         self.index.put(rows, arrivals.vectors)
-        for row in rows[rows >= self.bundled].tolist():
-            self.relatives.put(row, self)
-            grown["popularity"].put(row, self.relatives.popularity(row, self.columns.popularity))
         self.changed.extend(rows.tolist())
+        self._show(grown, categories)
         return rows
 
     def hide(self, item_id: str) -> None:
@@ -206,36 +218,62 @@ class Catalogue:
         if row >= 0:
             grown = self._grown or self._grow()
             grown["available"].put(row, False)
-            self._look_again(grown)
+            self._show(grown, self.now.categories)
 
-    def _categorise(self, row: int, before: Mapping[str, FeatureValue] | None, item: Item) -> None:
+    @cached_property
+    def words(self) -> LiveWords:
+        """Finds items by word; of bundles without an index of words, by those of titles and features."""
+        if self._bundle.words is not None:
+            return LiveWords(WordIndex.open(self._bundle.words))
+        pages = (self.shown(row) for row in range(self.now.bundled))
+        with TemporaryDirectory() as folder:  # what is mapped outlives it
+            write_words(Path(folder), (words_of(_of_page(page)) for page in pages))
+            return LiveWords(WordIndex.open(Path(folder)))
+
+    @cached_property
+    def _resemblance(self) -> Resemblance:
+        """Compares with the items of the bundle; none where it has no content vectors."""
+        content, keep = self._bundle.content, self._bundle.alike_rows.shape[1]
+        if content is None:
+            dims = self._bundle.manifest.dims
+            text, image = (np.zeros((0, dim), np.float32) for dim in (dims.text, dims.image))
+            content = Content(text, image, np.zeros((0, 2), bool))
+        return Resemblance(content, keep)
+
+    def _categorise(
+        self, row: int, before: Mapping[str, FeatureValue] | None, item: Item, categories: dict[str, Ints]
+    ) -> None:
         if self._category is None:
             return
         left = _members(before.get(self._category)) if before else frozenset()
         entered = _members(item.features.get(self._category))
         for name in left - entered:
-            self.categories[name] = self.categories[name][self.categories[name] != row]
+            categories[name] = categories[name][categories[name] != row]
         for name in entered - left:
-            self.categories[name] = np.append(self.categories.get(name, np.zeros(0, np.int64)), row)
+            categories[name] = np.append(categories.get(name, np.zeros(0, np.int64)), row)
 
     def _grow(self) -> dict[str, Column]:
         """Columns that can be written to, over the bundle's."""
-        arrays: dict[str, NDArray[np.generic]] = {
-            field.name: getattr(self.columns, field.name) for field in fields(ItemColumns)
+        now = self.now
+        arrays: dict[str, NDArray[Any]] = {
+            field.name: getattr(now.columns, field.name) for field in fields(ItemColumns)
         }
-        arrays |= {"vectors": self.vectors, "lengths": self.lengths, "available": self.available}
-        if self.content is not None:
-            arrays |= {field.name: getattr(self.content, field.name) for field in fields(Content)}
+        arrays |= {"vectors": now.vectors, "lengths": now.lengths, "available": now.available}
+        if now.content is not None:
+            arrays |= {field.name: getattr(now.content, field.name) for field in fields(Content)}
         self._grown = {name: Column(array) for name, array in arrays.items()}
         return self._grown
 
-    def _look_again(self, grown: Mapping[str, Column]) -> None:
-        """Let the arrays be the columns as long as they are now."""
-        self.columns = ItemColumns(**{field.name: grown[field.name].rows for field in fields(ItemColumns)})
-        self.vectors, self.lengths = grown["vectors"].rows, grown["lengths"].rows
-        self.available = grown["available"].rows
-        if self.content is not None:
-            self.content = Content(**{field.name: grown[field.name].rows for field in fields(Content)})
+    def _show(self, grown: Mapping[str, Column], categories: Mapping[str, Ints]) -> None:
+        """Let all see the columns as they are."""
+        columns = ItemColumns(**{field.name: grown[field.name].rows for field in fields(ItemColumns)})
+        content = self.now.content
+        if content is not None:
+            content = Content(**{field.name: grown[field.name].rows for field in fields(Content)})
+        self.now = Rows(
+            columns, grown["vectors"].rows, grown["lengths"].rows, content, grown["available"].rows,
+            categories, self.index.now, self.now.bundled,
+        )  # fmt: skip
 
 
 def _members(value: object) -> frozenset[str]:
@@ -243,3 +281,9 @@ def _members(value: object) -> frozenset[str]:
     if value is None:
         return frozenset()
     return frozenset(value) if isinstance(value, tuple | list) else frozenset((str(value),))
+
+
+def _of_page(page: Mapping[str, Any]) -> Item:
+    """As much of an item as an answer shows."""
+    features = {name: tuple(value) if isinstance(value, list) else value for name, value in page.items()}
+    return Item(ItemId(""), str(features.pop("title", "")), features=features)

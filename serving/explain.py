@@ -8,14 +8,16 @@ up to the score; where the tower is a sum, they are the parts' own inner product
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import factorial
 
 import numpy as np
 
+from bundle.graph import Graph
 from catalog.records import Floats, Ints
-from serving.catalogue import Catalogue
+from serving.catalogue import Rows
 from serving.ranker import Viewer
 from serving.rerank import unit
 
@@ -38,11 +40,13 @@ class Reasons:
     """[n, len(PARTS)] of what speaks for an item, 0 … 1; None where the bundle has no content vectors."""
 
 
-def reasons(catalogue: Catalogue, viewer: Viewer, rows: Ints) -> Reasons:
+def reasons(item_tower: Graph, viewer: Viewer, rows: Ints) -> Reasons:
     """The reasons for some rows on a user's list."""
-    near, cosines = nearest(catalogue.vectors, rows, viewer.history.rows)
-    known = catalogue.content is not None and not viewer.failed
-    return Reasons(near, cosines, shares(contributions(catalogue, rows, viewer.vector)) if known else None)
+    items = viewer.items
+    near, cosines = nearest(items.vectors, rows, viewer.history.rows)
+    if items.content is None or viewer.failed:
+        return Reasons(near, cosines, None)
+    return Reasons(near, cosines, shares(contributions(item_tower, items, rows, viewer.vector)))
 
 
 def nearest(vectors: Floats, rows: Ints, history: Ints, k: int = NEAREST) -> tuple[Ints, Floats]:
@@ -58,16 +62,17 @@ def nearest(vectors: Floats, rows: Ints, history: Ints, k: int = NEAREST) -> tup
     return near, found
 
 
-def contributions(catalogue: Catalogue, rows: Ints, user: Floats) -> Floats:
+def contributions(item_tower: Graph, items: Rows, rows: Ints, user: Floats) -> Floats:
     """What each part adds to the inner products `[n]` of rows with a user vector: `[n, len(PARTS)]`.
 
     Args:
-        catalogue: has content vectors.
+        item_tower: of the bundle.
+        items: with content vectors.
         rows: `[n]`
         user: `[D]`
     """
     present = list(product((0.0, 1.0), repeat=REMOVABLE))
-    scores = {one: catalogue.vectors_of_parts(rows, one) @ user for one in present}
+    scores = {one: vectors_of_parts(item_tower, items, rows, one) @ user for one in present}
     out = np.zeros((len(rows), len(PARTS)), np.float32)
     for part in range(REMOVABLE):
         for one in present:
@@ -77,6 +82,22 @@ def contributions(catalogue: Catalogue, rows: Ints, user: Floats) -> Floats:
                 out[:, part] += weight * (scores[*one[:part], 1.0, *one[part + 1 :]] - scores[one])
     out[:, REMOVABLE] = scores[present[0]]
     return out
+
+
+def vectors_of_parts(item_tower: Graph, items: Rows, rows: Ints, present: Sequence[float]) -> Floats:
+    """Vectors `[n, D]` that rows would have without some of their parts.
+
+    `present` is 1 or 0 for text, picture, and behaviour, which is the row's id embedding.
+    """
+    text, image, behaviour = present
+    content, columns = items.content, items.columns
+    assert content is not None, "there are content vectors"
+    return item_tower.run({
+        "item_row": columns.embedding_rows[rows] * np.int32(behaviour),
+        "item_tokens": columns.tokens[rows], "item_numeric": columns.numeric[rows],
+        "text": content.text[rows], "image": content.image[rows],
+        "content_mask": content.mask[rows] * np.array([text, image], np.float32),
+    })["item_vector"]  # fmt: skip
 
 
 def shares(added: Floats) -> Floats:

@@ -7,7 +7,7 @@ seconds since the epoch.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,12 +20,15 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
+    field_validator,
+    model_validator,
 )  # fmt: skip
 
 from catalog.documents import checked_id
 from catalog.errors import DataError
 from catalog.records import Interaction, ItemId, UserId
 from catalog.schema import DatasetSchema
+from serving.likeness import Weights
 
 MAX_ROWS = 1000
 MAX_CANDIDATES = 500
@@ -78,19 +81,78 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class RecommendationsIn(BaseModel):
-    """The query of a recommendation."""
+Weight = Annotated[float | None, Field(default=None, ge=0, le=1000)]
+
+
+class PageIn(BaseModel):
+    """Which part of a ranked list."""
 
     limit: int = Field(default=10, ge=1, le=500, description="items wanted; fewer come where fewer are left")
     offset: int = Field(default=0, ge=0, le=10_000, description="items to leave out at the top")
     category: list[str] = Field(default=[], description="only items of any of these")
+
+
+class ListIn(PageIn):
+    """Which ranked list: by the model's own order, or by a likeness whose weights are given."""
+
     exclude: list[Id] = Field(default=[], description="items to leave out; unknown ids are ignored")
     diversity: float = Field(default=0.0, ge=0, le=1, description="0: best first; 1: as unlike as possible")
+    w_text: Weight = Field(description="how much likeness of text counts; any `w_…` ranks by fused cosine")
+    w_image: Weight = Field(description="how much likeness of pictures counts")
+    w_behaviour: Weight = Field(description="how much likeness of the learned vectors counts")
+
+    @property
+    def weights(self) -> Weights | None:
+        """How modalities are weighed; None where nothing was said of it."""
+        given = (self.w_text, self.w_image, self.w_behaviour)
+        return None if given == (None, None, None) else Weights(*(weight or 0.0 for weight in given))
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> ListIn:
+        if self.weights is not None and not any(self.weights.array()):
+            raise ValueError("expected one of w_text, w_image and w_behaviour above 0")
+        return self
+
+
+class RecommendationsIn(ListIn):
+    """The query of a recommendation."""
+
     time: Time | None = Field(
         default=None,
         description="answer as of then, from events strictly before it; ISO-8601 or epoch seconds",
     )
-    explain: bool = Field(default=False, description="say which item of the history each is most like")
+    explain: bool = Field(
+        default=False, description="say which items of the history each is like, and what speaks for it"
+    )
+
+
+class SimilarIn(ListIn):
+    """The query for similar items."""
+
+    by: Literal["likeness", "covisitation"] = Field(
+        default="likeness",
+        description="likeness: by the learned vectors, or as the weights say; covisitation: taken by the same users",
+    )
+
+
+class PictureSearchIn(PageIn):
+    """The query of a search by picture."""
+
+    user_id: Id | None = Field(default=None, description="in whose eyes; what suits them comes sooner")
+
+
+class SearchIn(PictureSearchIn):
+    """The query of a search by text."""
+
+    q: str = Field(min_length=1, max_length=1000, description="words, a name, or a description")
+
+    @field_validator("q")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        value = " ".join(value.encode("utf-8", "replace").decode().split())
+        if not value:
+            raise ValueError("expected at least one character that is not blank")
+        return value
 
 
 class InteractionIn(_Body):

@@ -12,18 +12,29 @@ from serving.problems import problem
 class LimitBody:
     """ASGI middleware: answers 413 where a body is larger than allowed, declared or not."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, uploads: tuple[str, ...], max_upload_bytes: int) -> None:
+        """Wrap an app.
+
+        Args:
+            app: what to wrap.
+            max_bytes: of a body.
+            uploads: beginnings of the paths that take pictures.
+            max_upload_bytes: of a body there.
+        """
         self._app = app
         self._max_bytes = max_bytes
+        self._uploads = uploads
+        self._max_upload_bytes = max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, counting the bytes of its body."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
+        most = self._max_upload_bytes if scope["path"].startswith(self._uploads) else self._max_bytes
         declared = dict(scope["headers"]).get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > self._max_bytes:
-            await problem(Request(scope), 413, self._expected(int(declared)))(scope, receive, send)
+        if declared.isdigit() and int(declared) > most:
+            await problem(Request(scope), 413, _expected(most, int(declared)))(scope, receive, send)
             return
         read = 0
 
@@ -31,12 +42,13 @@ class LimitBody:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._max_bytes:
+            if read > most:
                 # Whoever reads the body lets this one through to the app's handler of HTTP errors.
-                raise HTTPException(413, self._expected(read))
+                raise HTTPException(413, _expected(most, read))
             return message
 
         await self._app(scope, counted, send)
 
-    def _expected(self, size: int) -> str:
-        return f"expected a body of at most {self._max_bytes} bytes, found {size}; send it in parts"
+
+def _expected(most: int, size: int) -> str:
+    return f"expected a body of at most {most} bytes, found {size}; send it in parts"

@@ -14,16 +14,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bundle.reader import Bundle
 from catalog.errors import RecommenderError
 from catalog.records import Candidates, Floats, History, Ints, User
-from index.protocol import best, best_first
-from serving.catalogue import Catalogue
+from index.protocol import Mask, best, best_first
+from serving.catalogue import Catalogue, Rows
 from serving.explain import Reasons, reasons
+from serving.likeness import Profile, Weights, compare
 from serving.ranker import OnnxRanker, Ranker, Scores, Viewer
 from serving.rerank import diversify
+from serving.resemblance import hear_of_new
 from serving.sources import SHARES, CandidateSource, Demand, Pool, default_sources, merge
 from towers.cross import heard
 from towers.features import FeatureSpace
@@ -77,6 +78,8 @@ class Ranked:
     """Predicted ratings in the unit of the data set: of `rank`, where the ranker has that head and ran."""
     reasons: Reasons | None = None
     """Why each row is there, where that was asked for."""
+    cosines: Floats | None = None
+    """`[n, 3]` likeness by text, picture and behaviour, of `alike`; NaN where there is none."""
     unknown: tuple[str, ...] = ()
     """Ids asked for that are not in the catalogue, in the order they came."""
     failed: tuple[str, ...] = ()
@@ -91,8 +94,7 @@ class Ranked:
 class Pipeline:
     """Retrieves and ranks over one open bundle and the items that came to it since.
 
-    Safe to call from several threads as long as nobody writes to the catalogue. Equal scores keep the order of
-    precedence of their sources.
+    Every call sees the items of one moment. Equal scores keep the order of precedence of their sources.
     """
 
     def __init__(
@@ -118,15 +120,16 @@ class Pipeline:
         self.config = config or PipelineConfig()
         self.space = FeatureSpace.load(bundle.path / "features.json")
         self.catalogue = Catalogue(bundle, self.space)
-        self._sources = list(sources) if sources is not None else default_sources(bundle, self.catalogue)
-        self._ranker = ranker or OnnxRanker(bundle, self.space, self.catalogue)
+        self._sources = list(sources) if sources is not None else default_sources(bundle)
+        self._ranker = ranker or OnnxRanker(bundle, self.space)
         self._ranked = bundle.manifest.rank_by == "ranker"
 
     def recommend(self, state: UserState, query: Query) -> Ranked:
         """The best items that the user has not seen, `offset` … `offset + limit` of them."""
         failed: list[str] = []
         viewer = self._viewer(state, failed)
-        allowed = self._allowed(state.seen, query)
+        items = viewer.items
+        allowed = self._allowed(items, state.seen, query)
         wanted = max(self.config.candidates, query.offset + query.limit)
         pool = self._pool(viewer, allowed, wanted, failed)
         ranked = self._ranks(viewer)
@@ -134,13 +137,13 @@ class Pipeline:
         scores = pool.found.scores if scored is None else scored.scores
         order = best_first(scores)
         if query.diversity > 0:
-            vectors = self.catalogue.vectors[pool.found.rows[order]]
+            vectors = items.vectors[pool.found.rows[order]]
             order = order[diversify(vectors, scores[order], query.diversity, query.offset + query.limit)]
         page = order[query.offset : query.offset + query.limit]
         rows = pool.found.rows[page]
         return Ranked(
             rows, scores[page], [pool.names[source] for source in pool.sources[page]],
-            reasons=reasons(self.catalogue, viewer, rows) if query.explain else None,
+            reasons=reasons(self.bundle.item_tower, viewer, rows) if query.explain else None,
             failed=tuple(failed),
         )  # fmt: skip
 
@@ -149,8 +152,54 @@ class Pipeline:
         failed: list[str] = []
         viewer = self._viewer(state, failed)
         wanted = max(self.config.candidates, query.offset + query.limit)
-        found = self._pool(viewer, self._allowed(state.seen, query), wanted, failed).found
+        allowed = self._allowed(viewer.items, state.seen, query)
+        found = self._pool(viewer, allowed, wanted, failed).found
         return best(found.rows, found.scores, len(found))
+
+    def alike(self, profile: Profile, weights: Weights, query: Query, seen: Ints) -> Ranked:
+        """The items most like a profile, by fused cosine alone: exact, and without towers or ranker.
+
+        Args:
+            profile: of an item, or a user's taste.
+            weights: how much text, picture and behaviour count.
+            query: page, filters and diversity.
+            seen: rows to leave out.
+        """
+        items = self.catalogue.now
+        scores, cosines = compare(items, profile, weights)
+        found = np.flatnonzero(self._allowed(items, seen, query) & ~np.isnan(scores))
+        order = found[best_first(scores[found])]
+        if query.diversity > 0:
+            order = order[: max(self.config.candidates, query.offset + query.limit)]
+            chosen = diversify(
+                items.vectors[order], scores[order], query.diversity, query.offset + query.limit
+            )
+            order = order[chosen]
+        rows = order[query.offset : query.offset + query.limit]
+        return Ranked(rows, scores[rows], ["fused"] * len(rows), cosines=cosines[rows])
+
+    def together(self, row: int, query: Query) -> Ranked:
+        """What was taken together with an item, most often first; nothing of an item that nobody took yet."""
+        items = self.catalogue.now
+        rows: Ints = items.columns.neighbour_rows[row].astype(np.int64)
+        weights = items.columns.neighbour_weights[row]
+        there = (rows >= 0) & (weights > 0) & self._allowed(items, NO_ROWS, query)[rows]
+        found = best(rows[there], weights[there], query.offset + query.limit)
+        rows = found.rows[query.offset :]
+        return Ranked(rows, found.scores[query.offset :], ["item_item"] * len(rows))
+
+    def allowed(self, query: Query) -> Mask:
+        """`[n]` which items a query's filters let through."""
+        return self._allowed(self.catalogue.now, NO_ROWS, query)
+
+    def rank_rows(self, state: UserState, rows: Ints) -> Ints:
+        """The given rows, the best for the user first."""
+        failed: list[str] = []
+        viewer = self._viewer(state, failed)
+        found = Candidates(rows, self._similarity(viewer, rows))
+        scored = self._score(viewer, found, failed, ratings=False) if self._ranks(viewer) else None
+        order: Ints = rows[best_first(found.scores if scored is None else scored.scores)]
+        return order
 
     def rank(
         self, state: UserState, item_ids: Sequence[str], by: Literal["score", "rating"] = "score"
@@ -186,35 +235,37 @@ class Pipeline:
         return self._ranked and not viewer.cold
 
     def _viewer(self, state: UserState, failed: list[str]) -> Viewer:
+        items = self.catalogue.now
         row = self.bundle.users.row(state.user.user_id) + 1 if state.user else 0
         inputs = self.space.user_inputs(state.user, row)
-        said = heard(state.history, self.catalogue.columns)
-        self.catalogue.relatives.hear(said)
+        said = heard(state.history, items.columns)
+        hear_of_new(said, state.history, items.columns, items.bundled)
         try:
-            feeds = {**inputs, **self.space.history_inputs(state.history, self.catalogue.vectors)}
+            feeds = {**inputs, **self.space.history_inputs(state.history, items.vectors)}
             vector = self.bundle.user_tower.run(feeds)["user_vector"][0]
             if not np.isfinite(vector).all():
                 raise ValueError("the user tower answered numbers that are not finite")
-            return Viewer(inputs, vector, state.history, said, cold=not row and not len(state.history))
+            cold = not row and not len(state.history)
+            return Viewer(items, inputs, vector, state.history, said, cold)
         except (RecommenderError, ValueError, RuntimeError) as exc:
             log.error("user tower failed: %s", exc)
             failed.append("user_tower")
             zeros = np.zeros(self.bundle.manifest.dims.vector, np.float32)
-            return Viewer(inputs, zeros, state.history, said, cold=True, failed=True)
+            return Viewer(items, inputs, zeros, state.history, said, cold=True, failed=True)
 
-    def _allowed(self, seen: Ints, query: Query) -> NDArray[np.bool_]:
+    def _allowed(self, items: Rows, seen: Ints, query: Query) -> Mask:
         if query.categories:
-            allowed = np.zeros(len(self.catalogue), bool)
+            allowed = np.zeros(len(items), bool)
             for name in query.categories:
-                allowed[self.catalogue.categories.get(name, NO_ROWS)] = True
-            allowed &= self.catalogue.available
+                allowed[items.categories.get(name, NO_ROWS)] = True
+            allowed &= items.available
         else:
-            allowed = self.catalogue.available.copy()
+            allowed = items.available.copy()
         allowed[seen] = False
         allowed[query.exclude] = False
         return allowed
 
-    def _pool(self, viewer: Viewer, allowed: NDArray[np.bool_], wanted: int, failed: list[str]) -> Pool:
+    def _pool(self, viewer: Viewer, allowed: Mask, wanted: int, failed: list[str]) -> Pool:
         pool = merge(self._sources, Demand(viewer, allowed, wanted), self.config.shares, failed)
         if viewer.failed:  # no similarity to order by: keep the order of the sources
             scores = np.linspace(1.0, 0.0, len(pool.found), endpoint=False, dtype=np.float32)
@@ -224,7 +275,7 @@ class Pipeline:
 
     def _similarity(self, viewer: Viewer, rows: Ints) -> Floats:
         # `take` gathers rows of a matrix in a third of the time of an index.
-        products: Floats = self.catalogue.vectors.take(rows, 0) @ viewer.vector
+        products: Floats = viewer.items.vectors.take(rows, 0) @ viewer.vector
         return products
 
     def _score(self, viewer: Viewer, found: Candidates, failed: list[str], *, ratings: bool) -> Scores | None:

@@ -62,6 +62,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 """For OpenAPI; `serving.app` adds the Problem schema to the document."""
+UNKNOWN: dict[int | str, dict[str, Any]] = {
+    **RESPONSES, 404: {**RESPONSES[422], "description": "There is no record of that id."},
+}  # fmt: skip
 
 
 def request_id(request: Request) -> str:

@@ -1,4 +1,4 @@
-"""Parameters of the hottest route, read by hand and documented like all others.
+"""Parameters of hot routes, read by hand and documented like all others.
 
 FastAPI looks at the type of every parameter anew for each request, which takes longer than the search through the
 index, and for dependencies, bodies and response models where there are none. One pydantic model over the parsed
@@ -38,8 +38,6 @@ def read_query(request: Request, model: type[Model]) -> Model:
         RequestValidationError: with `("query", name, …)` as the place.
     """
     text = request.scope["query_string"].decode("latin-1")
-    if not text:
-        return model()
     given: dict[str, Any] = parse_qs(text, keep_blank_values=True)
     for name, values in given.items():
         field = model.model_fields.get(name)
@@ -59,20 +57,21 @@ def read_path_id(request: Request, name: str) -> str:
         raise _request_error(exc, "path", name) from None
 
 
-def documented(path_id: str, model: type[BaseModel]) -> dict[str, Any]:
-    """`openapi_extra` for a route that reads one id of its path and a query with the functions above."""
+def documented(path_id: str | None, model: type[BaseModel]) -> dict[str, Any]:
+    """`openapi_extra` for a route that reads an id of its path and a query with the functions above."""
     path = {"name": path_id, "in": "path", "required": True, "schema": _PATH_ID.json_schema()}
+    schemas = model.model_json_schema()
     query = [
         {
             "name": name,
             "in": "query",
-            "required": False,
+            "required": name in schemas.get("required", ()),
             "schema": schema,
             "description": schema.get("description", ""),
         }
-        for name, schema in model.model_json_schema()["properties"].items()
+        for name, schema in schemas["properties"].items()
     ]
-    return {"parameters": [path, *query]}
+    return {"parameters": query if path_id is None else [path, *query]}
 
 
 def _request_error(error: ValidationError, *place: str) -> RequestValidationError:

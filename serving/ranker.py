@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from bundle.reader import Bundle
 from catalog.records import Candidates, Floats, History
-from serving.catalogue import Catalogue
+from serving.catalogue import Rows
 from towers.cross import cross_features
 from towers.features import FeatureSpace
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """One user as the stages see them."""
+    """One user as the stages see them, and the items of that moment."""
+
+    items: Rows
 
     inputs: Mapping[str, NDArray[Any]]
     """`user_row [1]`, `user_tokens [1, Pu]`."""
@@ -62,9 +64,8 @@ class RetrievalRanker:
 class OnnxRanker:
     """The bundle's ranker over user × candidate features, with or without the heads that only some calls need."""
 
-    def __init__(self, bundle: Bundle, space: FeatureSpace, catalogue: Catalogue) -> None:
+    def __init__(self, bundle: Bundle, space: FeatureSpace) -> None:
         self._all_heads, self._score_only = bundle.ranker, bundle.scorer
-        self._catalogue = catalogue
         self._space = space
         self._range = bundle.manifest.rating_range
 
@@ -81,11 +82,11 @@ class OnnxRanker:
 
     def _feeds(self, inputs: Container[str], viewer: Viewer, found: Candidates) -> dict[str, NDArray[Any]]:
         """What a graph declares; gathering what it does not read would cost as much as a small graph."""
-        columns, rows = self._catalogue.columns, found.rows
+        columns, rows = viewer.items.columns, found.rows
         feeds = {**viewer.inputs, "user_vector": viewer.vector[None]}
         gathered = {
             "item_row": columns.embedding_rows, "item_tokens": columns.tokens,
-            "item_numeric": columns.numeric, "item_vector": self._catalogue.vectors,
+            "item_numeric": columns.numeric, "item_vector": viewer.items.vectors,
         }  # fmt: skip
         feeds |= {name: column.take(rows, 0) for name, column in gathered.items() if name in inputs}
         if "cross" in inputs:

@@ -11,34 +11,24 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from bundle.reader import Bundle, Content
-from catalog.errors import BundleError
 from catalog.records import Floats, Item
 from embeddings.content import content_hash
-from embeddings.encoder import Encoder, Modality
+from embeddings.encoder import Encoder, ImageEncoder, Modality, TextEncoder
 from embeddings.hashing import HashingImageEncoder, HashingTextEncoder
+from embeddings.onnx_image import OnnxImageEncoder
+from embeddings.onnx_text import OnnxTextEncoder
 from embeddings.store import EmbeddingStore
+from index.protocol import Mask
 
 Answer = TypeVar("Answer")
+LARGE = 4_000_000
+"""Numbers that are multiplied where they are needed; more are in a thread."""
 MODALITIES: tuple[Modality, Modality] = ("text", "image")
-
-
-class Reader(Encoder, Protocol):
-    """A text encoder that takes queries too."""
-
-    def encode_texts(self, texts: Sequence[str]) -> Floats:
-        """Unit vectors `[n, dim]` of plain texts, zero where one is empty."""
-
-
-class Looker(Encoder, Protocol):
-    """An image encoder that takes files too."""
-
-    def encode_pictures(self, pictures: Sequence[bytes]) -> tuple[Floats, list[str | None]]:
-        """Unit vectors `[n, dim]` of picture files, and why one could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,7 @@ class Senses:
     """The encoders of one bundle; either may be missing."""
 
     def __init__(
-        self, bundle: Bundle, text: Reader | None, image: Looker | None, embeddings: EmbeddingStore
+        self, bundle: Bundle, text: TextEncoder | None, image: ImageEncoder | None, embeddings: EmbeddingStore
     ) -> None:
         """Take encoders whose vectors are those that the bundle was trained on; `open` finds them."""
         self.text, self.image = text, image
@@ -72,16 +62,17 @@ class Senses:
         """The encoders that a bundle names and carries, or that need no weights.
 
         Raises:
-            BundleError: it carries an encoder that makes other vectors than the bundle was trained on.
+            BundleError: an encoder does not answer as it did when it was exported.
         """
-        names = bundle.manifest.encoders
-        text, image = _text_encoder(bundle), _image_encoder(bundle)
-        for found, name in ((text, names.text), (image, names.image)):
-            if found is not None and found.name != name:
-                raise BundleError(
-                    f"expected the encoder {name} in {bundle.path}, found {found.name}; build the bundle again"
-                )
-        return cls(bundle, text, image, embeddings)
+        return cls(bundle, _text_encoder(bundle), _image_encoder(bundle), embeddings)
+
+    @property
+    def share_space(self) -> bool:
+        """Whether a text finds pictures, and a picture texts: the one encoder was tuned to the other."""
+        return (
+            isinstance(self.image, OnnxImageEncoder)
+            and self.image.text_space == self._names["text"] is not None
+        )
 
     def close(self) -> None:
         """Let the threads end."""
@@ -95,6 +86,15 @@ class Senses:
     async def beside(self, work: Callable[[], Answer]) -> Answer:
         """Do some work of a query in the thread of queries."""
         return await asyncio.get_running_loop().run_in_executor(self._queries, work)
+
+    async def compared(self, vectors: Floats, mask: Mask, query: Floats) -> Floats:
+        """Cosines `[n]` of a unit vector with others, NaN where the mask says that there is none."""
+
+        def compare() -> Floats:
+            return np.where(mask, vectors @ query, np.float32(np.nan))
+
+        # So many products hold up the event loop for longer than a thread takes to wake up.
+        return await self.beside(compare) if vectors.size > LARGE else compare()
 
     def sense(self, items: Sequence[Item]) -> Sensed:
         """Content vectors of items, found or made and kept. Takes its time: not for the event loop.
@@ -118,32 +118,37 @@ class Senses:
         """Vectors, mask, reasons, and whether anything was encoded, of one modality."""
         name, dim = self._names[modality], self._dims[modality]
         encoder: Encoder | None = self.text if modality == "text" else self.image
+        vectors, mask = np.zeros((len(items), dim), np.float32), np.zeros(len(items), bool)
         reasons: list[str | None] = [None] * len(items)
-        if name is None:
-            return np.zeros((len(items), dim), np.float32), np.zeros(len(items), bool), reasons, False
+        if name is None or not items:
+            return vectors, mask, reasons, False
         hashes = [content_hash(item, modality) for item in items]
-        vectors, mask = self._embeddings.matrix(name, hashes, dim)
-        missing = {known: i for i, known in enumerate(hashes) if known is not None and not mask[i]}
+        # In int8 an encoder makes nearly the vectors that the bundle was trained on, under a name of its own.
+        for kept_by in dict.fromkeys((name, name if encoder is None else encoder.name)):
+            wanted = [None if there else content for content, there in zip(hashes, mask, strict=True)]
+            found, known = self._embeddings.matrix(kept_by, wanted, dim)
+            vectors[known], mask[known] = found[known], True
+        missing = {content: i for i, content in enumerate(hashes) if content is not None and not mask[i]}
         if missing and encoder is not None:
             made, failed = encoder.encode([items[i] for i in missing.values()])
-            self._embeddings.put(name, list(missing), made, failed)
-            place = {known: at for at, known in enumerate(missing)}
-            for i, known in enumerate(hashes):
-                if known in place:
-                    vectors[i], reasons[i] = made[place[known]], failed[place[known]]
+            self._embeddings.put(encoder.name, list(missing), made, failed)
+            place = {content: at for at, content in enumerate(missing)}
+            for i, content in enumerate(hashes):
+                if content in place:
+                    vectors[i], reasons[i] = made[place[content]], failed[place[content]]
                     mask[i] = reasons[i] is None
         return vectors, mask, reasons, bool(missing) and encoder is not None
 
 
-def _text_encoder(bundle: Bundle) -> Reader | None:
-    name = bundle.manifest.encoders.text
-    if name is not None and name.startswith("hashing-text:"):
-        return HashingTextEncoder(bundle.manifest.dims.text)
-    return None
+def _text_encoder(bundle: Bundle) -> TextEncoder | None:
+    if bundle.text_encoder is not None:
+        return OnnxTextEncoder.open(bundle.text_encoder)
+    without_weights = HashingTextEncoder(bundle.manifest.dims.text)
+    return without_weights if without_weights.name == bundle.manifest.encoders.text else None
 
 
-def _image_encoder(bundle: Bundle) -> Looker | None:
-    name = bundle.manifest.encoders.image
-    if name is not None and name.startswith("hashing-image:"):
-        return HashingImageEncoder()
-    return None
+def _image_encoder(bundle: Bundle) -> ImageEncoder | None:
+    if bundle.image_encoder is not None:
+        return OnnxImageEncoder.open(bundle.image_encoder)
+    without_weights = HashingImageEncoder()
+    return without_weights if without_weights.name == bundle.manifest.encoders.image else None

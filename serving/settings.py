@@ -46,6 +46,18 @@ class Settings(BaseSettings):
         default=2.0, gt=0, description="pause after MongoDB failed before it is asked again"
     )
     max_body_bytes: int = Field(default=2_000_000, ge=1024, description="largest request body")
+    max_upload_bytes: int = Field(
+        default=12_000_000, ge=1024, description="largest request body where a picture may be in it"
+    )
+    image_hosts: str = Field(
+        default="", description="hosts that pictures are fetched from, parted by commas; none by default"
+    )
+    fetch_seconds: float = Field(default=5.0, gt=0, description="longest wait for a picture from such a host")
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """`image_hosts` one by one."""
+        return frozenset(name.strip().lower() for name in self.image_hosts.split(",") if name.strip())
 
     @property
     def bundles(self) -> Path:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from bundle.reader import Bundle
 from catalog.errors import RecommenderError
 from catalog.records import Candidates, Ints
-from index.protocol import Mask, VectorIndex, best
-from serving.catalogue import Catalogue
+from index.protocol import Mask, best
 from serving.ranker import Viewer
 from towers.cross import HEARD
 
@@ -71,16 +70,13 @@ class New:
 
     name = "new"
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-
     def find(self, demand: Demand) -> Candidates:
         """New items by inner product, at most their share of the pool; nobody where there is no user vector."""
-        first = self._catalogue.bundled
-        if first == len(demand.allowed) or demand.viewer.failed:
+        items, viewer = demand.viewer.items, demand.viewer
+        if items.bundled == len(items) or viewer.failed:
             return _none()
-        rows = first + np.flatnonzero(demand.allowed[first:])
-        return best(rows, self._catalogue.vectors[rows] @ demand.viewer.vector, ceil(NEW_SHARE * demand.k))
+        rows = items.bundled + np.flatnonzero(demand.allowed[items.bundled :])
+        return best(rows, items.vectors[rows] @ viewer.vector, ceil(NEW_SHARE * demand.k))
 
 
 class TwoTower:
@@ -88,14 +84,12 @@ class TwoTower:
 
     name = "two_tower"
 
-    def __init__(self, index: VectorIndex) -> None:
-        self._index = index
-
     def find(self, demand: Demand) -> Candidates:
         """Nearest by inner product; nobody where there is no user vector."""
-        if demand.viewer.failed:
+        viewer = demand.viewer
+        if viewer.failed:
             return _none()
-        return self._index.search(demand.viewer.vector[None], demand.k, demand.allowed)[0]
+        return viewer.items.index.search(viewer.vector[None], demand.k, demand.allowed)[0]
 
 
 class ItemItem:
@@ -128,9 +122,9 @@ class Popular:
         return Candidates(rows, self._popularity[rows])
 
 
-def default_sources(bundle: Bundle, catalogue: Catalogue) -> list[CandidateSource]:
+def default_sources(bundle: Bundle) -> list[CandidateSource]:
     """New items, and the sources that every bundle of format 1 carries, in order of precedence."""
-    return [New(catalogue), TwoTower(catalogue.index), ItemItem(), Popular(bundle)]
+    return [New(), TwoTower(), ItemItem(), Popular(bundle)]
 
 
 def merge(

@@ -58,6 +58,11 @@ class GuardedStore:
         """Seconds until the store is asked again; 0 while it works."""
         return max(0.0, self._closed_until - time.monotonic())
 
+    def check(self) -> None:
+        """StoreError while the store is left alone."""
+        if self._closed_until and self.resting:
+            raise StoreError(f"MongoDB failed a moment ago and is asked again in {self.resting:.1f} s")
+
     async def user(self, user_id: str) -> User | None:
         """The user's record as of at most `user_seconds` ago, or None."""
         known = self._users.get(user_id)
@@ -119,8 +124,7 @@ class GuardedStore:
     async def _within(
         self, seconds: float, call: Callable[..., Awaitable[Answer]], *arguments: Any
     ) -> Answer:
-        if self._closed_until and self.resting:
-            raise StoreError(f"MongoDB failed a moment ago and is asked again in {self.resting:.1f} s")
+        self.check()
         try:
             async with asyncio.timeout(seconds):
                 answer = await call(*arguments)

@@ -66,6 +66,7 @@ class Stock:
         Raises:
             StoreError: it could not be stored; it is not shown then.
         """
+        self._store.check()
         before = self._versions.get(item.item_id)
         sensed, arrivals = await self._senses.in_turn(partial(self._prepare, [item]))
         stored = await self._store.put_item(item, over=over)
@@ -116,7 +117,9 @@ class Stock:
             some = news[begin : begin + TOGETHER]
             kept = [one for one in some if not one.deleted]
             before = [self._versions.get(one.item.item_id) for one in some]
-            _, arrivals = await self._senses.in_turn(partial(self._prepare, [one.item for one in kept]))
+            arrivals = None
+            if kept:
+                _, arrivals = await self._senses.in_turn(partial(self._prepare, [one.item for one in kept]))
             after = [self._versions.get(one.item.item_id) for one in some]
             if (
                 before != after
@@ -124,7 +127,8 @@ class Stock:
                 present = [await self._store.item(one.item.item_id) for one in some]
                 await self._take([one for one in present if one is not None])
                 continue
-            self._show(arrivals, kept)
+            if arrivals is not None:
+                self._show(arrivals, kept)
             for one in some:
                 if one.deleted:
                     self._hide(one)

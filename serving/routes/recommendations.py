@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from catalog.errors import DataError
-from serving import pipeline
 from serving.answers import RankedList, ranked_items, ranked_list
 from serving.inputs import RecommendationsIn
+from serving.likeness import taste
 from serving.problems import RESPONSES, request_id
 from serving.query import PlainRoute, documented, read_path_id, read_query
 from serving.service import service_of
@@ -29,7 +27,8 @@ router = APIRouter(tags=["recommendations"], route_class=PlainRoute)
 async def recommendations(request: Request) -> Response:
     """Retrieve, filter, rank and diversify from the user's history up to the last acknowledged event.
 
-    Any text is a user: somebody unknown gets an answer too.
+    Any text is a user: somebody unknown gets an answer too. With `w_text`, `w_image` or `w_behaviour` the order is
+    the plain fused cosine to what the history is made of, for everybody who has one.
     """
     started = time.perf_counter()
     user_id = read_path_id(request, "user_id")
@@ -38,25 +37,15 @@ async def recommendations(request: Request) -> Response:
     known = await service.known(user_id, asked.time)
     # From here on without a pause: the model and its items are those of one moment.
     model = service.model
-    bundle, catalogue = model.bundle, model.catalogue
-    if asked.category and bundle.manifest.dataset_schema.category is None:
-        raise DataError(
-            f"expected no category: the data set {bundle.manifest.dataset} declares none; "
-            f"found {asked.category[0]!r}"
-        )
-    excluded = catalogue.ids.rows(asked.exclude) if asked.exclude else np.zeros(0, np.int64)
-    query = pipeline.Query(
-        asked.limit,
-        asked.offset,
-        excluded[excluded >= 0],
-        tuple(asked.category),
-        asked.diversity,
-        asked.explain,
-    )
-    # On the loop, not in a thread: half a millisecond of many short numpy calls loses a third of the rate to handing
-    # the interpreter's lock to and fro (measured: 855 against 581 requests/s).
-    ranked = model.pipeline.recommend(model.state(known), query)
+    state, query = model.state(known), model.query(asked)
+    if asked.weights is not None and len(state.history):
+        profile = taste(model.catalogue.now, state.history, model.pipeline.space, model.schema)
+        ranked = await model.alike(profile, asked.weights, query, state.seen)
+    else:
+        # On the loop, not in a thread: half a millisecond of many short numpy calls loses a third of the rate to
+        # handing the interpreter's lock to and fro (measured: 855 against 581 requests/s).
+        ranked = model.pipeline.recommend(state, query)
     return ranked_list(
-        bundle, user_id, ranked_items(catalogue, ranked), request_id(request),
+        model.bundle, user_id, ranked_items(model.catalogue, ranked), request_id(request),
         time.perf_counter() - started, known.failed + ranked.failed,
     )  # fmt: skip

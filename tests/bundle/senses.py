@@ -29,7 +29,7 @@ from tests.bundle.make import _graph, probes, ranker
 from towers.features import CROSS_1, FeatureSpace
 
 VERSION = "20260203-040506-abcdef"
-N, DIM, HISTORY, TEXT, IMAGE = 48, 12, 6, 96, HashingImageEncoder.dim
+N, DIM, HISTORY, TEXT, IMAGE = 48, 32, 6, 96, HashingImageEncoder.dim
 SILENT, BLIND, HIDDEN = 44, 45, 46
 """Rows of an item without a text, one without a picture, and an unavailable one."""
 THEMES = {
@@ -76,7 +76,7 @@ def item(row: int) -> Item:
     chosen = np.random.default_rng(row).permutation(words.split())
     return Item(
         ItemId(f"i{row}"),
-        "" if row == SILENT else f"The {chosen[0]} {chosen[1]} number{row}",
+        "" if row == SILENT else f"The {chosen[0]} {chosen[1]} q{row}",
         "" if row == SILENT else " ".join(chosen[2:]),
         None if row == BLIND else data_uri(picture(color, row)),
         {"theme": theme(row), "tags": ("x", f"t{row % 3}"), "year": 1990.0 + row},
@@ -87,14 +87,14 @@ def item(row: int) -> Item:
 def weights() -> dict[str, np.ndarray]:
     """What the item tower is made of: `ids [N + 1, DIM]`, `text [TEXT, DIM]`, `image [IMAGE, DIM]`."""
     rng = np.random.default_rng(3)
-    ids = (rng.normal(size=(N + 1, DIM)) * 0.1).astype(np.float32)
+    ids = (rng.normal(size=(N + 1, DIM)) * 0.05).astype(np.float32)
     ids[0] = 0
     # Themes are what users of the tests like, so ids of one theme are alike, as trained ones are.
-    ids[1:] += rng.normal(size=(4, DIM)).astype(np.float32)[np.arange(N) % 4] * 0.3
+    ids[1:] += rng.normal(size=(4, DIM)).astype(np.float32)[np.arange(N) % 4] * 0.1
     return {
         "ids": ids,
-        "text": rng.normal(size=(TEXT, DIM)).astype(np.float32) / 3,
-        "image": rng.normal(size=(IMAGE, DIM)).astype(np.float32) / 3,
+        "text": rng.normal(size=(TEXT, DIM)).astype(np.float32) / 5,
+        "image": rng.normal(size=(IMAGE, DIM)).astype(np.float32) / 5,
     }
 
 

@@ -306,7 +306,8 @@ class TestProblems:
     def test_what_is_not_there(self, client: TestClient) -> None:
         for path in (
             "/nope",
-            "/v1/users/u1",
+            "/v1/users/u9",
+            "/v1/items/i99",
             "/v1/users/u1/recommendations/",
             "/v1/users/a%0Ab/recommendations",
         ):
@@ -375,6 +376,8 @@ class TestOperations:
         assert set(document["paths"]) == {
             "/v1/users/{user_id}/recommendations", "/v1/rank", "/recommendation/ranked_recommendation",
             "/v1/interactions", "/v1/users/{user_id}/interactions", "/health", "/health/live", "/health/ready",
+            "/v1/items", "/v1/items/{item_id}", "/v1/items/{item_id}/similar", "/v1/search", "/v1/search/image",
+            "/v1/users", "/v1/users/{user_id}",
         }  # fmt: skip
         assert client.get("/docs").status_code == 200
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,8 @@ import pytest
 from bundle.reader import Bundle
 from catalog.errors import StoreError
 from catalog.memory import MemoryStore
-from catalog.records import Interaction, ItemId, User, UserId
-from catalog.store import EventColumns, Written
+from catalog.records import Interaction, Item, ItemId, User, UserId
+from catalog.store import EventColumns, StoredItem, Written
 from serving.catalogue import Names
 from serving.pipeline import UserState
 from serving.settings import Settings
@@ -55,6 +55,30 @@ class Switchable:
         await self._ask()
         return await self.inner.append(interactions)
 
+    async def item(self, item_id: str) -> StoredItem | None:
+        await self._ask()
+        return await self.inner.item(item_id)
+
+    async def put_item(
+        self, item: Item, *, deleted: bool = False, over: float | None = None
+    ) -> StoredItem | None:
+        await self._ask()
+        return await self.inner.put_item(item, deleted=deleted, over=over)
+
+    async def put_user(self, user: User) -> bool:
+        await self._ask()
+        return await self.inner.put_user(user)
+
+    async def forget_user(self, user_id: str) -> tuple[bool, int]:
+        await self._ask()
+        return await self.inner.forget_user(user_id)
+
+    async def watch_items(self, since: float) -> AsyncIterator[list[StoredItem]]:
+        if self.mode != "works":
+            raise StoreError("no MongoDB server answered")
+        async for batch in self.inner.watch_items(since):
+            yield batch
+
     async def ping(self) -> None:
         await self._ask()
 
@@ -87,6 +111,18 @@ def test_an_outage_costs_one_slow_call_and_ends_by_itself(switch: Switchable, mo
         await asyncio.sleep(0.35)
         assert len(await guarded.recent("u1", 10)) == 4
         assert guarded.resting == 0
+
+    asyncio.run(story())
+
+
+def test_a_user_who_changes_is_read_anew(switch: Switchable) -> None:
+    async def story() -> None:
+        guarded = guard(switch, user_seconds=60)
+        assert (await guarded.user("u1")) == User(UserId("u1"), {"age": 21.0, "job": "cook"})
+        assert not await guarded.put_user(User(UserId("u1"), {"age": 22.0}))
+        assert (await guarded.user("u1")) == User(UserId("u1"), {"age": 22.0})
+        assert await guarded.forget_user("u1") == (True, 4)
+        assert await guarded.user("u1") is None
 
     asyncio.run(story())
 
@@ -164,12 +200,19 @@ class TestDegradedService:
             for refused in (
                 client.post("/v1/interactions", json=click),
                 client.get("/v1/users/u1/interactions"),
+                client.post("/v1/items", json={"item_id": "new", "title": "New"}),
+                client.delete("/v1/items/i1"),
+                client.get("/v1/items/i1"),
+                client.put("/v1/users/u1", json={}),
+                client.delete("/v1/users/u1"),
             ):
                 assert (refused.status_code, refused.headers["content-type"]) == (
                     503,
                     "application/problem+json",
                 )
                 assert int(refused.headers["retry-after"]) >= 1
+            assert client.get("/v1/items/i1/similar").status_code == 200
+            assert client.get("/v1/search?q=film").json()["items"]
             ready = client.get("/health/ready")
             assert (ready.status_code, ready.json()["store"]) == (200, "down")
             switch.mode = "works"

@@ -68,20 +68,14 @@ async def _answer(settings: Settings, user: str, limit: int) -> dict[str, Any]:
     import time
     import uuid
 
-    from catalog.mongo import database_name
-    from catalog.mongo_live import MongoLiveStore
     from serving.answers import ranked_items, ranked_list
     from serving.pipeline import Query
-    from serving.service import Model, Service
-    from serving.state import GuardedStore
+    from serving.service import opened
 
-    assert settings.mongodb_uri is not None, "the workspace always has a server"
-    model = Model.open(settings)
-    async with MongoLiveStore.open(settings.mongodb_uri, database_name(settings.dataset)) as live:
-        seconds = {"read_seconds": settings.read_seconds, "write_seconds": settings.write_seconds}
-        store = GuardedStore(live, retry_seconds=settings.retry_seconds, **seconds)
+    async with opened(settings) as service:
+        await service.start()
         began = time.perf_counter()
-        known = await Service(settings, store, model).known(user)
+        known, model = await service.known(user), service.model
         ranked = model.pipeline.recommend(model.state(known), Query(limit, explain=True))
         items = ranked_items(model.catalogue, ranked)
         took = time.perf_counter() - began
