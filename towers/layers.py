@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,6 +15,27 @@ from towers.frameworks import keras, tf
 def tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, tf.Tensor]:
     """Named arrays as TensorFlow takes them."""
     return {name: tf.constant(array) for name, array in arrays.items()}
+
+
+_rounded: ContextVar[bool] = ContextVar("rounded", default=False)
+
+
+@contextmanager
+def rounded_products() -> Iterator[None]:
+    """Functions that are traced within round the operands of `product` to bfloat16."""
+    token = _rounded.set(True)
+    try:
+        yield
+    finally:
+        _rounded.reset(token)
+
+
+def product(left: tf.Tensor, right: tf.Tensor, transpose_b: bool = False) -> tf.Tensor:
+    """A matrix product in float32, of numbers rounded to bfloat16 where `rounded_products` says so."""
+    if not _rounded.get():
+        return tf.matmul(left, right, transpose_b=transpose_b)
+    halves = tf.matmul(tf.cast(left, tf.bfloat16), tf.cast(right, tf.bfloat16), transpose_b=transpose_b)
+    return tf.cast(halves, tf.float32)
 
 
 def normal(spread: float) -> keras.initializers.Initializer:
@@ -116,5 +139,5 @@ class Linear(keras.layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """`[…, inputs]` → `[…, outputs]`."""
-        product = tf.matmul(x, self.kernel)
-        return product if self.bias is None else product + self.bias
+        y = product(x, self.kernel)
+        return y if self.bias is None else y + self.bias

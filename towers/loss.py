@@ -5,6 +5,7 @@ The retrieval loss and the ranking losses are TFRS tasks; what is ours is which 
 
 from __future__ import annotations
 
+from towers.device import of_all_replicas
 from towers.frameworks import keras, tf, tfrs
 
 
@@ -33,8 +34,9 @@ class InBatchSoftmax:
             weights: `[batch]` of the examples.
         """
         total = self._task(
-            queries, items, sample_weight=weights, candidate_sampling_probability=probability,
-            candidate_ids=ids, compute_metrics=False, compute_batch_metrics=False,
+            queries, of_all_replicas(items), sample_weight=weights,
+            candidate_sampling_probability=of_all_replicas(probability), candidate_ids=of_all_replicas(ids),
+            compute_metrics=False, compute_batch_metrics=False,
         )  # fmt: skip
         return total / tf.maximum(tf.reduce_sum(weights), 1e-6)
 

@@ -15,7 +15,7 @@ import numpy as np
 from towers.features import GAP_EDGES
 from towers.frameworks import keras, tf
 from towers.item_tower import SPREAD
-from towers.layers import Dropout, LayerNorm, Linear, Noise, mean_of_tokens, table
+from towers.layers import Dropout, LayerNorm, Linear, Noise, mean_of_tokens, product, table
 
 FLOOR = -1e9
 """The logit of what must not be attended to."""
@@ -142,11 +142,11 @@ class Block(keras.layers.Layer):
         q, k, v = (
             self._split(layer(y)) for layer, y in ((self.query, asking), (self.key, x), (self.value, x))
         )
-        logits = tf.matmul(q, k, transpose_b=True) * (self.size // self.heads) ** -0.5 + bias
+        logits = product(q, k, transpose_b=True) * (self.size // self.heads) ** -0.5 + bias
         # Added, not selected: the user at position 0 is always there, so no row is without a finite logit.
         padding = (1.0 - tf.cast(present, tf.float32)) * FLOOR
         weights = tf.nn.softmax(logits + padding[:, None, None, :], axis=-1)
-        joined = tf.transpose(tf.matmul(weights, v), (0, 2, 1, 3))
+        joined = tf.transpose(product(weights, v), (0, 2, 1, 3))
         return self.out(tf.reshape(joined, (-1, len(self.steps[here]), self.size)))
 
     def _split(self, x: tf.Tensor) -> tf.Tensor:

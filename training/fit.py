@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from catalog.errors import ConfigError
+from towers.device import training_step
 from towers.frameworks import keras, tf, tfrs
 from towers.layers import tensors
 from training.checkpoint import Standing
@@ -38,6 +39,11 @@ class Fitted:
     """Loss per epoch, and the validation result of those that were validated."""
 
 
+def rows(batch: Batch) -> float:
+    """The number of examples in a batch."""
+    return float(len(next(iter(batch.values()))))
+
+
 def fit(
     model: tfrs.Model,
     *,
@@ -52,6 +58,7 @@ def fit(
     patience: int,
     validate_every: int,
     course: Course,
+    weight: Callable[[Batch], float] = rows,
 ) -> Fitted:
     """Train until validation has not improved `patience` times in a row; leaves the best weights in the model.
 
@@ -71,10 +78,11 @@ def fit(
         patience: validations without improvement that are tolerated.
         validate_every: epochs between validations; the last epoch is always validated.
         course: told of every batch, keeps the checkpoints.
+        weight: the sum of the weights of a batch, of which its loss is the weighted mean.
     """
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, steps), alpha=0.1)
     model.compile(optimizer=keras.optimizers.Adam(schedule, beta_2=0.98, global_clipnorm=1.0))
-    train_step = tf.function(model.train_step, reduce_retracing=True)
+    train_step = training_step(model, weight)
     at = course.checkpoints.load(label)
     if at is None:
         at = Standing(rng=rng.bit_generator.state)
@@ -89,7 +97,7 @@ def fit(
         for number, batch in enumerate(batches(), 1):
             if number <= at.step:
                 continue
-            loss += train_step(tensors(batch))["loss"]
+            loss += train_step(batch)
             at.step = number
             course.progress.advance(round(per_step * number) - round(per_step * (number - 1)))
             if (now := time.perf_counter()) - told > TOLD_EVERY:
@@ -132,7 +140,7 @@ def restore(model: tfrs.Model, at: Standing, batch: Batch) -> None:
     Raises:
         ConfigError: the checkpoint is of another model.
     """
-    model.compute_loss(tensors(batch), training=True)  # makes the weights
+    tf.distribute.get_strategy().run(model.compute_loss, args=(tensors(batch), True))  # makes the weights
     model.optimizer.build(model.trainable_variables)
     variables = [] if at.done else model.optimizer.variables()
     wanted = model.get_weights()

@@ -67,21 +67,7 @@ def fit_retriever(
     data: TrainingData, space: FeatureSpace, split: Split, config: TrainConfig, label: str, course: Course
 ) -> Retriever:
     """Train both towers on the training part of a split, choosing the epoch on its validation events."""
-    log = data.log
-    learned = split.training(log)
-    trained = np.bincount(log.user_rows[learned], minlength=len(data.users)) > 0
-    columns = item_columns(data, space, learned, config)
-    users = UserColumns.of(space, data, trained)
-    windows = Windows(data, split, space, users)
-    model = RetrievalModel(
-        config.towers,
-        ItemSizes(
-            len(data.items) + 1, space.item_tokens, data.content.text.shape[1], data.content.image.shape[1]
-        ),
-        UserSizes(users.ids, space.user_tokens, space.types, space.history, unknown_user(space)),
-        item_inputs(data, columns),
-        target_share(data, learned),
-    )
+    model, windows, users, columns = untrained(data, space, split, config)
     rng = np.random.default_rng(config.seed)
     chosen = validation_users(split, config, rng)
 
@@ -100,8 +86,31 @@ def fit_retriever(
         steps=windows.steps(config.batch_size), examples=windows.examples, validate=validate,
         epochs=config.epochs, learning_rate=config.learning_rate, patience=config.patience,
         validate_every=config.validate_every, course=course,
+        weight=lambda batch: float(batch["target_weights"].sum()),
     )  # fmt: skip
     return Retriever(data, space, split, model, users, columns, model.item_vectors(), fitted)
+
+
+def untrained(
+    data: TrainingData, space: FeatureSpace, split: Split, config: TrainConfig
+) -> tuple[RetrievalModel, Windows, UserColumns, ItemColumns]:
+    """Both towers before their first step, the windows they learn from, and what they read of users and items."""
+    log = data.log
+    learned = split.training(log)
+    trained = np.bincount(log.user_rows[learned], minlength=len(data.users)) > 0
+    columns = item_columns(data, space, learned, config)
+    users = UserColumns.of(space, data, trained)
+    windows = Windows(data, split, space, users)
+    model = RetrievalModel(
+        config.towers,
+        ItemSizes(
+            len(data.items) + 1, space.item_tokens, data.content.text.shape[1], data.content.image.shape[1]
+        ),
+        UserSizes(users.ids, space.user_tokens, space.types, space.history, unknown_user(space)),
+        item_inputs(data, columns),
+        target_share(data, learned),
+    )
+    return model, windows, users, columns
 
 
 def item_columns(

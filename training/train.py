@@ -57,7 +57,7 @@ def train(
         NotReadyError: too few interactions to learn anything.
         ConfigError: the device asked for is not there, or the folder holds the beginning of another run.
     """
-    use_device(config.device)
+    strategy = use_device(config.device)
     split = split or next_item(data)
     if not (split.validation >= 0).any():
         raise NotReadyError(
@@ -67,7 +67,8 @@ def train(
     with Unfinished(folder, Started.now(data, split, config)) as unfinished:
         tracker.begin(folder.name, data.schema.name, asdict(config))
         course = Course(progress, tracker, unfinished.checkpoints, list(shortcomings(data, split)))
-        run = fit_all(data, split, config, folder, course)
+        with strategy.scope():
+            run = fit_all(data, split, config, folder, course)
         unfinished.finish()
     return run
 
