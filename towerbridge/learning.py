@@ -77,6 +77,18 @@ def notes(run: Run) -> list[str]:
     return [str(each) for each in said] if isinstance(said, list) else []
 
 
+def validated(run: Run) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Head and rows of the table of a run's validation figures."""
+    measured = run.summary.metrics["validation"]
+    assert isinstance(measured, dict), measured
+    orders = {name: figures for name, figures in measured.items() if isinstance(figures, dict)}
+    names = list(dict.fromkeys(name for figures in orders.values() for name in figures))
+    rows: list[tuple[object, ...]] = [
+        (name, *(figures.get(each) for each in names)) for name, figures in orders.items()
+    ]
+    return ("on validation", *names), rows
+
+
 def train_config(workspace: Workspace) -> TrainConfig:
     """The knobs of a run: the data set's preset, less what `towerbridge tune` found, less what the settings say."""
     from training.presets import nested, preset, turned

@@ -1,7 +1,10 @@
 """A training that is killed goes on where it stood, and comes to the same end."""
 
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +25,17 @@ ROOT = Path(__file__).parent.parent.parent
 
 def test_a_training_killed_at_random_moments_equals_one_that_was_not(tmp_path):
     """SIGKILL, so nothing can be tidied up; the numbers are equal to the last bit."""
-    process = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-m", "tests.training.victim", str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    assert process.returncode == 0, process.stderr[-2000:]
-    assert "killed after" in process.stdout, "it was never killed: the comparison would prove nothing"
+    try:
+        said, complaints = process.communicate()
+    finally:
+        with suppress(ProcessLookupError):  # the trainings are children of it, and outlive it
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, complaints[-2000:]
+    assert "killed after" in said, "it was never killed: the comparison would prove nothing"
     unbroken, killed = Run.open(tmp_path / "unbroken"), Run.open(tmp_path / "killed")
     assert killed.summary.metrics == unbroken.summary.metrics
     for name, array in unbroken.arrays.items():

@@ -86,7 +86,7 @@ def train(
     A run that was stopped goes on by --resume. Runs are tracked in MLflow where it is installed.
     """
     from towerbridge import learning
-    from towerbridge.output import note, print_json
+    from towerbridge.output import note, print_json, table
     from towerbridge.progress import progress
     from towerbridge.workspace import Workspace
 
@@ -112,6 +112,9 @@ def train(
         return
     for sentence in notes:
         note(sentence)
+    table(*learning.validated(run))
+    if where := learning.tracking_store(workspace):
+        note(f"tracked in MLflow: `mlflow ui --backend-store-uri {where.uri}` shows it")
     print(f"trained on {workspace.dataset}: {run.folder}; `towerbridge build` makes a bundle of it")
 
 
