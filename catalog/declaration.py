@@ -177,7 +177,7 @@ class Declaration(Declared):
         made = self.generated
         if made.behaviour is not None:
             self._types_exist(set(made.behaviour.shares), "[generated.behaviour]")
-            features = _features([self.items] if self.items else [])
+            features = _features([self.items, *self.items.joins] if self.items else [])
             for name in (made.behaviour.group, *made.behaviour.tastes):
                 if name not in features or features[name].kind == "numeric":
                     raise ValueError(
@@ -187,11 +187,11 @@ class Declaration(Declared):
         self._are_declared("items", self.items, stand_in)
         self._are_declared("users", self.users, made.users.kinds() if made.users is not None else {})
 
-    def _are_declared(self, entity: str, table: Entity | None, made_up: dict[str, Feature]) -> None:
+    def _are_declared(self, entity: str, table: Items | Users | None, made_up: dict[str, Feature]) -> None:
         """Made-up features are those that the real table would bring."""
         if made_up and entity not in self.implied:
             raise ValueError(f"generated.{entity} needs implied = [{entity!r}]")
-        known = _features([table]) if table is not None else made_up
+        known = _features([table, *table.joins]) if table is not None else made_up
         for name, feature in made_up.items():
             if name not in known or known[name].kind != feature.kind:
                 raise ValueError(f"generated.{entity}: [{entity}] has no {feature.kind} feature {name!r}")

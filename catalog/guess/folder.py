@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from catalog.problems import Tally, describe
 from catalog.records import BadRow
 from catalog.tables import Location
 
-CATEGORY = ("category", "categories", "genre", "genres", "topic", "department", "type", "section")
+CATEGORY = ("category", "categories", "genre", "topic", "department", "type", "section")
 TRIED = 10_000
 """Rows of each table that are read with the guessed declaration, to see whether it fits."""
 
@@ -44,18 +44,9 @@ def guess(folder: Path) -> Guess:
     profiles = [profile(source) for each in found for source in location.open(each.table)]
     roles = roles_of(profiles)
     items, users = _read_items(roles.items, folder), _read_users(roles.users)
-    tastes = [
-        name
-        for _, _, reading in items
-        for name, (_, words) in reading.features.items()
-        if words["kind"] != "numeric"
-    ]
+    tastes = _tastes(items)
     if not roles.events and not (tastes and roles.users is None):
-        seen = "; ".join(f"{each.name}: {', '.join(c.name for c in each.columns)}" for each in profiles)
-        raise DataError(
-            f"{folder} was expected to hold a table of events, with a column for the user and one for the item; "
-            f"{f'this was found: {seen}' if seen else 'there is no CSV, Parquet or JSONL file'}"
-        )
+        raise _no_events(folder, profiles)
     doubts += roles.doubts
     implied = _implied(roles, doubts) if roles.events else []
     kinds = [write.guess_types(events) for events in roles.events]
@@ -68,18 +59,26 @@ def guess(folder: Path) -> Guess:
         *_entity_sections("users", users),
         *(write.events(events, kind) for events, kind in zip(roles.events, kinds, strict=True)),
     ]
-    name, title, category = _name(folder), folder.resolve().name, _category(items)
+    name, title, category = _name(folder), folder.resolve().name, _category(tastes)
     if not roles.events:
         doubts.append(
             "No table of events was found; users and views are made up, so that everything can be tried."
         )
-        sections.append(write.behaviour(category or tastes[0], tastes))
+        sections.append(write.behaviour(category or next(iter(tastes)), list(tastes)))
 
     def text() -> str:
         return "\n\n".join([write.header(name, title, implied, category, doubts), *sections]) + "\n"
 
     doubts += _tried(text(), location)
     return Guess(text(), tuple(doubts), _taken_for(roles))
+
+
+def _no_events(folder: Path, profiles: Sequence[Profile]) -> DataError:
+    seen = "; ".join(f"{each.name}: {', '.join(c.name for c in each.columns)}" for each in profiles)
+    return DataError(
+        f"{folder} was expected to hold a table of events, with a column for the user and one for the item; "
+        f"{f'this was found: {seen}' if seen else 'there is no CSV, Parquet or JSONL file'}"
+    )
 
 
 Readings = list[tuple[Profile, Column, Reading]]
@@ -152,19 +151,20 @@ def _doubts_of_events(roles: Roles, types: Mapping[str, Mapping[str, Any]]) -> l
     return doubts
 
 
-def _category(items: Readings) -> str | None:
-    """The feature that is called most like a category."""
-    features = {
+def _tastes(items: Readings) -> dict[str, Column]:
+    """The features of items that are categories."""
+    return {
         name: column
         for _, _, reading in items
         for name, (column, words) in reading.features.items()
         if words["kind"] != "numeric"
     }
-    for word in CATEGORY:
-        for name, column in features.items():
-            if column.is_called(word):
-                return name
-    return None
+
+
+def _category(tastes: Mapping[str, Column]) -> str | None:
+    """The feature that is called most like a category."""
+    named = ((name, word) for word in CATEGORY for name, column in tastes.items() if column.is_called(word))
+    return next((name for name, _ in named), None)
 
 
 def _tried(text: str, location: Location) -> list[str]:

@@ -78,6 +78,11 @@ class Column:
         drop = {ord(sign): None for sign in self.signs}
         return self._mostly(lambda cell: NUMBER.fullmatch(cell.translate(drop)))
 
+    @property
+    def numbers(self) -> list[float]:
+        """The different plain numbers among the cells."""
+        return [float(cell) for cell in self.values if NUMBER.fullmatch(cell)]
+
     @cached_property
     def is_all_numbers(self) -> bool:
         """Whether there is no exception to that."""

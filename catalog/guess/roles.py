@@ -149,12 +149,12 @@ def _by_values(
 
 def _is_scale(column: Column) -> bool:
     """Whether the values are few small numbers, as ratings are."""
-    return 2 <= len(column.values) <= 11 and all(0 <= float(cell) <= 10 for cell in column.values)
+    return 2 <= len(column.values) <= 11 and all(0 <= number <= 10 for number in column.numbers)
 
 
 def _is_type(column: Column) -> bool:
     """Whether the values are few words."""
-    return len(column.values) <= 12 and not column.is_number and column.letters <= 30
+    return len(column.values) <= 12 and not column.is_number and max(map(len, column.values), default=0) <= 40
 
 
 def _is_about(table: Profile, words: Sequence[str]) -> bool:

@@ -123,7 +123,7 @@ def guess_types(roles: EventRoles) -> TypeGuess:
         declared = {name: _meaning(name) for name in dict.fromkeys(words.values())}
         return TypeGuess(declared, {word: name for word, name in words.items() if word != name}, None)
     if roles.value is not None:
-        numbers = [float(cell) for cell in roles.value.values]
+        numbers = roles.value.numbers or [0.0]
         low, high = min(numbers), max(max(numbers), min(numbers) + 1)
         bounds = {"value": True, "minimum": low, "maximum": high}
         # As 4 and 5 are liked on a scale of 1 to 5.

@@ -1,10 +1,13 @@
 """What `init` makes of folders: right where names or values tell, honest where they do not, and always importable."""
 
+import csv
 import json
 import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from catalog.declaration import parse
 from catalog.errors import DataError
@@ -149,6 +152,15 @@ def test_a_folder_without_events_says_what_was_found(tmp_path: Path, files: dict
         guess(tmp_path)
 
 
+def test_a_rating_that_is_none_does_not_stop_the_guess(tmp_path: Path) -> None:
+    rows = "".join(f"{n % 9},m{n % 7},{n % 5 + 1},{n}\n" for n in range(200))
+    write(tmp_path, {"ratings.csv": f"user,movie,rating,time\n{rows}1,m1,great,7\n"})
+    found, toml, report, _ = guessed(tmp_path)
+    assert toml["types"]["rating"]["maximum"] == 5
+    assert report.counts.quarantined == 1
+    assert any("1 of the first rows of ratings.csv do not fit" in doubt for doubt in found.doubts)
+
+
 def test_rows_that_do_not_fit_are_a_doubt(tmp_path: Path) -> None:
     write_shop(tmp_path)
     with (tmp_path / "log.csv").open("a") as file:
@@ -156,6 +168,66 @@ def test_rows_that_do_not_fit_are_a_doubt(tmp_path: Path) -> None:
     found, _, report, _ = guessed(tmp_path)
     assert any("1 of the first rows of log.csv do not fit; the first: log.csv:302" in d for d in found.doubts)
     assert report.counts.quarantined == 1
+
+
+NAMES = [
+    "id",
+    "user_id",
+    "item",
+    "Title",
+    "text",
+    "time",
+    "rating",
+    "type",
+    "price €",
+    "x",
+    "1st",
+    "tags",
+    "kind",
+    "été",
+    "",
+]
+CELLS = st.sampled_from(
+    [
+        "1",
+        "2",
+        "17",
+        "4.5",
+        "A",
+        "a|b",
+        "2024-01-01",
+        "978300760",
+        "",
+        "NA",
+        'say "hi", you',
+        "€ 1,299.00",
+        "long " * 20,
+    ]
+)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(NAMES), min_size=1, max_size=6, unique=True),
+            st.lists(st.lists(CELLS, min_size=6, max_size=6), max_size=12),
+        ),
+        min_size=1, max_size=3,
+    )
+)  # fmt: skip
+def test_whatever_the_files_hold_the_guess_imports_or_is_refused_in_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, tables: list[tuple[list[str], list[list[str]]]]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    for number, (names, rows) in enumerate(tables):
+        with (folder / f"table{number}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([names, *(row[: len(names)] for row in rows)])
+    try:
+        guess(folder)
+    except DataError:
+        return  # no events, and nothing to make any of
+    guessed(folder)
 
 
 class TestSniffing:
