@@ -18,7 +18,7 @@ from catalog.errors import ConfigError
 from towers.frameworks import tf, tfrs
 from towers.layers import rounded_products, tensors
 
-Batch = Mapping[str, NDArray[Any]]
+Batch = dict[str, NDArray[Any]]
 HALF_FROM = (8, 0)
 """The compute capability from which NVIDIA's GPUs multiply bfloat16."""
 
