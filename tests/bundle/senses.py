@@ -57,9 +57,10 @@ def theme(row: int) -> str:
 
 
 def picture(color: tuple[int, int, int], stripe: int = 0, form: str = "PNG", **options: object) -> bytes:
-    """A square of a colour with a white stripe, as a file."""
+    """A square of a colour with a white and a grey stripe, as a file."""
     pixels = np.full((24, 24, 3), color, np.uint8)
     pixels[:, stripe % 24] = 255
+    pixels[stripe // 24 % 24] = 128
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, form, **options)
     return out.getvalue()

@@ -16,6 +16,9 @@ from catalog.store import LiveStore
 from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle.make import USERS, item_id, items, make_bundle
+from tests.serving.sensing import sensing_bundle, shop, worker
+
+__all__ = ["sensing_bundle", "shop", "worker"]
 
 
 @pytest.fixture(scope="session")
