@@ -52,9 +52,7 @@ BASELINES: Mapping[str, tuple[Baseline, ...]] = {
     ),
     "bpr": (Bpr(64, 0.01, 0.01, 50), Bpr(64, 0.01, 0.01, 100), Bpr(128, 0.01, 0.01, 100)),
     "lightfm": (LightFm(),),
-    "content": (
-        Content(), Content(20), Content(5), Content(1), Content(1, centred=False), Content(decay=20),
-    ),
+    "content": (Content(), Content(5), Content(1), Content(1, centred=False)),
     "tfrs_ranking": (TfrsRanking(),),
     "tfrs_ranking_features": (TfrsRanking(features=True),),
     "logistic": (Logistic(),),

@@ -110,7 +110,9 @@ def reranked(learned: Learned, describe: Describe, judge: Judge) -> Scores:
 def _pools(learned: Learned, asked: Questions) -> Iterator[tuple[Questions, int, Floats]]:
     """Questions a chunk at a time: the chunk, the position in it, first-stage scores `[items]`, -inf where hidden."""
     first = EaseRecency(decay=8).fit(learned)
+    # Where it has nothing to say, as without a history, popular items are the candidates.
+    beside = 1e-6 * learned.popularity / max(1.0, float(learned.popularity.max()))
     for some in asked.chunks(CHUNK):
-        scores = some.hide(first(some))
+        scores = some.hide(first(some) + beside)
         for question in range(len(some)):
             yield some, question, scores[question]

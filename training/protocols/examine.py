@@ -86,6 +86,7 @@ def examine(exam: Exam, bundle: Bundle, baselines: Iterable[str], seed: int, pro
             "intervals": intervals(answers[table]),
             "slices": by_slice(asked, answers[table], learned),
             "stages": {
+                "order": bundle.manifest.rank_by,
                 "ranker_lift": lift(answers[table]),
                 **({} if asked.restricted else shipped.stages(asked, progress)),
             },
