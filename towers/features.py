@@ -1,7 +1,7 @@
 """Records in, arrays out: every number that a tower or the ranker reads is computed here, once.
 
 Training and serving call the same functions on the same `features.json`, which is the only cure for
-train/serve skew. numpy only: this is the one file of the towers that serving imports. It knows nothing of
+train/serve skew. numpy only: with `towers.cross` it is all of the towers that serving imports. It knows nothing of
 networks, stores or HTTP.
 
 Side features become *tokens*: every categorical value, every member of a set and every bucket of a number is
