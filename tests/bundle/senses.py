@@ -153,8 +153,10 @@ def content() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return text, image, mask
 
 
-def make_sensing_bundle(folder: Path, version: str = VERSION, *, with_content: bool = True) -> Path:
-    """Write `folder/version` and return it."""
+def make_sensing_bundle(
+    folder: Path, version: str = VERSION, *, with_content: bool = True, alike: int = 0
+) -> Path:
+    """Write `folder/version` and return it; `alike` is the width of its table of items alike, which is left empty."""
     listed = [item(row) for row in range(N)]
     space = dataclasses.replace(
         FeatureSpace.fit(SCHEMA, listed, USERS, history=HISTORY), version=version, cross_features=CROSS_1
@@ -185,6 +187,8 @@ def make_sensing_bundle(folder: Path, version: str = VERSION, *, with_content: b
         # Items of one theme were taken together: row r with r + 4 and r + 8, where there are such rows.
         near = np.stack((rows + 4, rows + 8), 1)
         writer.neighbours(rows, np.where(near < N, near, -1), np.tile([1.0, 0.5], (N, 1)))
+        if alike:
+            writer.table("alike", np.full((N, alike), -1), np.zeros((N, alike), np.float32))
         ranked = probes()["ranker"]
         writer.probes({
             "user_tower": Probe(

@@ -50,7 +50,7 @@ PICTURES: dict[str, tuple[bytes, int]] = {
     "truncated jpeg": (JPEG[: len(JPEG) // 2], 422),
     "jpeg without its end": (JPEG[:-2], 422),
     "40-megapixel bomb": (bomb(8000, 5000), 422),
-    "bomb that lies about its size": (bomb(99, 99).replace(struct.pack(">II", 99, 99), struct.pack(">II", 9, 9)), 422),
+    "a bomb that lies": (bomb(99, 99).replace(struct.pack(">II", 99, 99), struct.pack(">II", 9, 9)), 422),
     "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', 422),
     "animated gif": (saved(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]), 201),
     "cmyk jpeg": (saved(Image.fromarray(noise(30, 30, 4), "CMYK"), "JPEG"), 201),
