@@ -12,6 +12,7 @@ from bundle.manifest import IndexInfo
 from bundle.writer import BundleWriter, new_version
 from embeddings.encoder import Modality
 from index.faiss_index import FaissIndex, measured_recall
+from index.words import words_of, write_words
 from training.run import GRAPHS, Run
 
 QUERIES = 200
@@ -39,6 +40,7 @@ def build(run: Run, folder: Path, encoders: Mapping[Modality, Path] | None = Non
             run.items, summary.dataset_schema, tokens=arrays["tokens"], numeric=arrays["numeric"],
             embedding_rows=arrays["embedding_rows"], popularity=arrays["popularity"],
         )  # fmt: skip
+        write_words(writer.path("words/vocabulary.bin").parent, map(words_of, run.items))
         writer.users(run.user_ids)
         writer.vectors(vectors)
         writer.content(arrays["text"], arrays["image"], arrays["content_mask"])

@@ -25,6 +25,7 @@ from catalog.records import Item, ItemId, User, UserId
 from catalog.schema import DatasetSchema
 from embeddings.hashing import HashingImageEncoder, HashingTextEncoder
 from index.faiss_index import FaissIndex
+from index.words import words_of, write_words
 from tests.bundle.make import _graph, probes, ranker
 from towers.features import CROSS_1, FeatureSpace
 
@@ -179,6 +180,7 @@ def make_sensing_bundle(
         writer.items(
             listed, SCHEMA, tokens=tokens, numeric=numeric, embedding_rows=rows + 1, popularity=popularity
         )
+        write_words(writer.path("words/vocabulary.bin").parent, map(words_of, listed))
         writer.users([user.user_id for user in USERS])
         writer.vectors(vectors)
         if with_content:
