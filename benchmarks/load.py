@@ -55,12 +55,17 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "built-in"
 
 
-def measure(port: int, paths: Sequence[str], seconds: float, connections: int) -> Load:
-    """Ask for random ones of the paths over some connections at once, each as fast as it is answered."""
+def measure(
+    port: int, paths: Sequence[str], seconds: float, connections: int, rate: float | None = None
+) -> Load:
+    """Ask for random ones of the paths over some connections at once.
+
+    Each asks as fast as it is answered, or all together at a rate per second; that only the built-in generator does.
+    """
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "paths"
         listed.write_text("\n".join(paths), "utf-8")
-        if generator() == "wrk":
+        if rate is None and generator() == "wrk":
             script = Path(folder) / "random.lua"
             script.write_text(WRK % listed, "utf-8")
             command = [
@@ -69,16 +74,23 @@ def measure(port: int, paths: Sequence[str], seconds: float, connections: int) -
             ]  # fmt: skip
         else:
             command = [
-                sys.executable, "-m", "benchmarks.load", str(port), str(listed), str(seconds), str(connections)
+                sys.executable, "-m", "benchmarks.load", str(port), str(listed), str(seconds), str(connections),
+                *([] if rate is None else [str(rate)]),
             ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     return Load(**json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-async def _ask(port: int, requests: Sequence[bytes], until: float, first: int) -> tuple[list[float], int]:
+async def _ask(
+    port: int, requests: Sequence[bytes], until: float, first: int, every: float
+) -> tuple[list[float], int]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     latencies, errors, at = [], 0, first
+    turn = time.perf_counter()
     while time.perf_counter() < until:
+        if every:
+            turn += every
+            await asyncio.sleep(turn - time.perf_counter())
         begun = time.perf_counter()
         writer.write(requests[at % len(requests)])
         head = await reader.readuntil(b"\r\n\r\n")
@@ -91,11 +103,14 @@ async def _ask(port: int, requests: Sequence[bytes], until: float, first: int) -
     return latencies, errors
 
 
-async def _run(port: int, paths: Sequence[str], seconds: float, connections: int) -> Load:
+async def _run(port: int, paths: Sequence[str], seconds: float, connections: int, rate: float) -> Load:
     requests = [f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode() for path in paths]
     started = time.perf_counter()
     parts = await asyncio.gather(
-        *(_ask(port, requests, started + seconds, number * 61) for number in range(connections))
+        *(
+            _ask(port, requests, started + seconds, number * 61, connections / rate if rate else 0.0)
+            for number in range(connections)
+        )
     )
     spent = time.perf_counter() - started
     latencies = sorted(latency for part, _ in parts for latency in part)
@@ -104,10 +119,11 @@ async def _run(port: int, paths: Sequence[str], seconds: float, connections: int
 
 
 def main(argv: Sequence[str]) -> None:
-    """PORT FILE SECONDS CONNECTIONS: print the measured load as one JSON line."""
-    port, listed, seconds, connections = argv
+    """PORT FILE SECONDS CONNECTIONS [RATE]: print the measured load as one JSON line."""
+    port, listed, seconds, connections, *rate = argv
     paths = Path(listed).read_text("utf-8").splitlines()
-    print(json.dumps(asdict(asyncio.run(_run(int(port), paths, float(seconds), int(connections))))))
+    load = asyncio.run(_run(int(port), paths, float(seconds), int(connections), float(*rate)))
+    print(json.dumps(asdict(load)))
 
 
 if __name__ == "__main__":
