@@ -8,7 +8,8 @@ Each new item is a copy of an item of the catalogue under an id of its own, with
 encoded. Its matching user is one to whom the service recommends the original. After the post, `/similar` of the
 original and that user's recommendations are asked for over fresh connections, so that all workers take turns, until
 the item is there: `first` is the first answer that has it, `everywhere` the first of twelve in a row. Meanwhile
-another process reads recommendations at a steady rate; none of its requests may fail. The last line is one JSON object.
+another process reads recommendations at a steady rate; none of its requests may fail. The last line is one JSON
+object.
 """
 
 from __future__ import annotations
@@ -106,9 +107,10 @@ def post(port: int, user: str, original: Item, number: int) -> dict[str, float]:
     took = {"stored": time.perf_counter() - began}
     lists = {
         "similar": f"/v1/items/{quote(original.item_id, safe='')}/similar?limit=50",
-        "recommended": f"/v1/users/{quote(user, safe='')}/recommendations?limit=50",
+        "recommended": f"/v1/users/{quote(user, safe='')}/recommendations?limit=200",
     }
     took |= until_there(port, lists, name, began)
+    took["rank"] = ids(port, lists["recommended"]).index(name) + 1
     ask(port, "DELETE", f"/v1/items/{name}")  # the next copy must not crowd it out
     return took
 
@@ -140,7 +142,7 @@ def percentiles(taken: Sequence[Mapping[str, float]]) -> dict[str, dict[str, flo
             "max_ms": round(max(each) * 1000, 1),
         }
         for name in taken[0]
-        if (each := [one[name] for one in taken])
+        if name != "rank" and (each := [one[name] for one in taken])
     }  # fmt: skip
 
 
@@ -169,6 +171,7 @@ def run(
     seconds = sum(load.seconds for load in loads)
     return {
         "items": len(taken), **percentiles(taken),
+        "rank": {"median": float(np.median([one["rank"] for one in taken]))},
         "reads": {
             "per_second": round(sum(load.requests for load in loads) / seconds, 1),
             "failed": sum(load.errors for load in loads),
