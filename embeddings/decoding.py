@@ -7,6 +7,7 @@ they are decoded, only a few pictures wait in memory.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -22,6 +23,7 @@ Source = str | bytes | None
 """Where a picture is (a path or a `data:` URI), or the file itself; None where there is none."""
 Square = tuple[Pixels | None, str | None]
 """What the network sees of a picture, or why it cannot be seen."""
+MAX_PROCESSES = 8
 AHEAD = 4
 """Pictures that wait per worker."""
 
@@ -50,6 +52,14 @@ class Decoder:
             self._pool = ProcessPoolExecutor(processes, get_context("spawn"))
         elif threads:
             self._pool = ThreadPoolExecutor(threads, "decode")
+
+    @classmethod
+    def beside(cls, preprocess: Preprocess, device: str) -> Decoder:
+        """What keeps a network on a device fed: a thread or two on a CPU, processes beside a GPU."""
+        cores = os.cpu_count() or 1
+        if device == "cuda" and cores > 2:
+            return cls(preprocess, processes=min(cores - 1, MAX_PROCESSES))
+        return cls(preprocess, threads=min(cores, 2))
 
     def each(self, sources: Iterable[Source]) -> Iterator[Square]:
         """What is seen of every picture, in order."""

@@ -34,10 +34,10 @@ from embeddings.exported import (
     TextConfig,
     exported_folder,
 )
-from embeddings.image import ImageEncoder
+from embeddings.image import TimmEncoder
 from embeddings.onnx_image import OnnxImageEncoder, canonical_picture
 from embeddings.onnx_text import OnnxTextEncoder
-from embeddings.text import TextEncoder
+from embeddings.text import SbertEncoder
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +47,7 @@ AGREEMENT: Final = 1e-4
 _OPSET = 17
 
 
-def export(encoder: TextEncoder | ImageEncoder, cache: Path, precision: Precision = "fp32") -> Path:
+def export(encoder: SbertEncoder | TimmEncoder, cache: Path, precision: Precision = "fp32") -> Path:
     """The folder of an exported encoder under `cache`, written there if it is not there yet.
 
     Raises:
@@ -60,7 +60,7 @@ def export(encoder: TextEncoder | ImageEncoder, cache: Path, precision: Precisio
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
-        if isinstance(encoder, TextEncoder):
+        if isinstance(encoder, SbertEncoder):
             _export_text(encoder, fresh, precision)
         else:
             _export_image(encoder, fresh, precision)
@@ -73,7 +73,7 @@ def export(encoder: TextEncoder | ImageEncoder, cache: Path, precision: Precisio
     return folder
 
 
-def _export_text(encoder: TextEncoder, folder: Path, precision: Precision) -> None:
+def _export_text(encoder: SbertEncoder, folder: Path, precision: Precision) -> None:
     model = encoder.model
     backbone = model[0].auto_model
     before = backbone.config._attn_implementation
@@ -98,7 +98,7 @@ def _export_text(encoder: TextEncoder, folder: Path, precision: Precision) -> No
     config.model_copy(update={"canonical": _first(answered)}).write(folder / TEXT_CONFIG)
 
 
-def _export_image(encoder: ImageEncoder, folder: Path, precision: Precision) -> None:
+def _export_image(encoder: TimmEncoder, folder: Path, precision: Precision) -> None:
     import torch
 
     read = encoder.preprocess

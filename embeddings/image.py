@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,14 +29,12 @@ if TYPE_CHECKING:
     import torch
 
 DEFAULT_MODEL = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
-MAX_PROCESSES = 8
-"""Decoding processes beside a GPU, at most."""
 ALIGNED = "aligned_with"
 """Key of a model folder's `config.json`: the text encoder in whose space its vectors lie."""
 _VERSION = 2  # of decoding and preprocessing: raise it when either changes the vectors
 
 
-class ImageEncoder:
+class TimmEncoder:
     """An `embeddings.encoder.ImageEncoder` on a timm network that is already loaded, without its classifier."""
 
     modality: Modality = "image"
@@ -57,14 +54,12 @@ class ImageEncoder:
         self.preprocess = preprocess
         self.text_space = text_space
         self._device = device
-        cores = os.cpu_count() or 1
-        processes = min(cores - 1, MAX_PROCESSES) if device == "cuda" and cores > 2 else 0
-        self._decoder = Decoder(preprocess, threads=0 if processes else min(cores, 2), processes=processes)
+        self._decoder = Decoder.beside(preprocess, device)
 
     @classmethod
     def open(
         cls, model: str = DEFAULT_MODEL, data: Path | str | None = None, device: str = "auto"
-    ) -> ImageEncoder:
+    ) -> TimmEncoder:
         """Load by timm name, `local-dir:` folder, weights file or `name=weights file`.
 
         A weights file that stands alone must be called `<timm name>.safetensors`. NotReadyError where
@@ -73,7 +68,7 @@ class ImageEncoder:
         return cls.load(find(model, data), device)
 
     @classmethod
-    def load(cls, found: Found, device: str = "auto") -> ImageEncoder:
+    def load(cls, found: Found, device: str = "auto") -> TimmEncoder:
         """Load weights that are on this disk, without asking the hub anything."""
         timm = import_timm()
         import torch
@@ -134,10 +129,10 @@ class Found:
 
 
 def find(model: str, data: Path | str | None = None) -> Found:
-    """What a model setting means, without loading it; see `ImageEncoder.open`."""
+    """What a model setting means, without loading it; see `TimmEncoder.open`."""
     architecture, weights = _find(model, data)
     name = f"timm:{weights.name}:{weights.identity()}:{_VERSION}"
-    return Found(architecture, weights, name, _text_space(weights.path))
+    return Found(architecture, weights, name, settings_of(weights.path).get(ALIGNED))
 
 
 def import_timm() -> Any:
@@ -152,23 +147,23 @@ def import_timm() -> Any:
     return timm
 
 
-def _text_space(path: Path) -> str | None:
-    """What `embeddings.align` wrote into the folder of a network that it aligned."""
+def settings_of(path: Path) -> dict[str, Any]:
+    """What the `config.json` of a model folder says; empty where there is none."""
     try:
         document = json.loads((path / "config.json").read_bytes())
-        found = document.get(ALIGNED)
-    except (OSError, ValueError, AttributeError):
-        return None
-    return str(found) if found else None
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _find(model: str, data: Path | str | None) -> tuple[str, Weights]:
     """What timm should build, and the weights on this disk to fill it with."""
-    timm = import_timm()
     named, equals, place = model.partition("=")
-    if path := configured(place if equals else model):
-        if path.is_dir():
-            return f"{LOCAL_DIR}{path}", Weights(path, path.resolve().name, "configured")
+    path = configured(place if equals else model)
+    if path and path.is_dir():  # timm need not be imported to know what it is
+        return f"{LOCAL_DIR}{path}", Weights(path, path.resolve().name, "configured")
+    timm = import_timm()
+    if path:
         architecture = named if equals else path.stem
         if not timm.is_model(architecture):
             raise ConfigError(

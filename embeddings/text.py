@@ -28,7 +28,7 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 _VERSION = 2  # of sections, windows and pooling: raise it when any of them changes the vectors
 
 
-class TextEncoder:
+class SbertEncoder:
     """An `embeddings.encoder.Encoder` on a sentence-transformers model that is already loaded."""
 
     modality: Modality = "text"
@@ -42,13 +42,13 @@ class TextEncoder:
         self.dim = int(model.get_embedding_dimension() or 0)
 
     @classmethod
-    def open(cls, model: str = DEFAULT_MODEL, device: str = "auto") -> TextEncoder:
+    def open(cls, model: str = DEFAULT_MODEL, device: str = "auto") -> SbertEncoder:
         """Load by name, folder or `local-dir:` folder; NotReadyError where no weights can be had."""
         weights = text_weights(model)
         return cls.load(weights, device)
 
     @classmethod
-    def load(cls, weights: Weights, device: str = "auto") -> TextEncoder:
+    def load(cls, weights: Weights, device: str = "auto") -> SbertEncoder:
         """Load a model folder that is on this disk, without asking the hub anything."""
         try:
             import transformers

@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 
 from catalog.errors import RecommenderError
 from towerbridge import __version__, quiet
-from towerbridge.commands import data, learn, models, own, serving, setup
+from towerbridge.commands import data, encode, learn, models, own, serving, setup
 from towerbridge.commands.demo import demo
 from towerbridge.commands.evaluate import evaluate
 from towerbridge.commands.tune import tune
@@ -73,7 +73,8 @@ app = typer.Typer(
 PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Everything at once": {"demo": demo},
     "The chain, step by step": {
-        "init": own.init, "validate": own.validate, "import": data.import_, "embed": learn.embed,
+        "init": own.init, "validate": own.validate, "import": data.import_, "embed": encode.embed,
+        "tune-encoder": encode.tune_encoder,
         "train": learn.train, "tune": tune, "build": learn.build, "evaluate": evaluate, "serve": serving.serve,
         "recommend": serving.recommend,
     },

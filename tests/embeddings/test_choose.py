@@ -6,24 +6,26 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import ConfigError, NotReadyError
-from embeddings.choose import carried, open_encoders, open_image_encoder, open_text_encoder
+from embeddings.choose import Choice
 from embeddings.device import choose_device
 from embeddings.encoder import Modality
 from embeddings.exported import exported_folder
-from embeddings.image import ImageEncoder
+from embeddings.image import TimmEncoder
 from embeddings.onnx_image import OnnxImageEncoder
 from embeddings.onnx_text import OnnxTextEncoder
 
 
 def test_encoders_without_weights() -> None:
-    text, image = open_encoders("hashing", "hashing")
+    chosen = Choice("hashing", "hashing")
+    text, image = chosen.open_text(), chosen.open_image(None)
     assert text is not None
     assert image is not None
     assert (text.modality, image.modality) == ("text", "image")
 
 
 def test_none_leaves_a_modality_out() -> None:
-    assert open_encoders("none", "none") == (None, None)
+    chosen = Choice("none", "none")
+    assert (chosen.open_text(), chosen.open_image(None)) == (None, None)
 
 
 @pytest.mark.train
@@ -32,7 +34,7 @@ def test_missing_image_weights_mask_the_modality_with_one_warning(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with caplog.at_level(logging.WARNING):
-        assert open_image_encoder("resnet50.tv_in1k", tmp_path) is None
+        assert Choice(image="resnet50.tv_in1k", data=tmp_path).open_image(None) is None
     (record,) = caplog.records
     assert record.name == "embeddings.choose"
     assert "Pictures are left out" in record.getMessage()
@@ -42,20 +44,20 @@ def test_missing_image_weights_mask_the_modality_with_one_warning(
 @pytest.mark.train
 def test_missing_text_weights_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(NotReadyError, match=r'no weights for a/model.*text_model = "hashing"'):
-        open_text_encoder("a/model")
+    with pytest.raises(NotReadyError, match=r'no weights for a/model.*text = "hashing"'):
+        Choice("a/model").open_text()
 
 
 @pytest.mark.train
 def test_a_folder_that_is_no_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a sentence-transformers model folder"):
-        open_text_encoder(str(tmp_path))
+        Choice(str(tmp_path)).open_text()
 
 
 @pytest.mark.train
 def test_wrong_settings_are_errors_even_for_pictures() -> None:
     with pytest.raises(ConfigError, match="no such file"):
-        open_image_encoder("/no/such.safetensors")
+        Choice(image="/no/such.safetensors").open_image(None)
 
 
 def test_devices() -> None:
@@ -72,7 +74,7 @@ def test_cuda_where_there_is_none_is_one_sentence() -> None:
         return
     assert choose_device("auto") == "cpu"
     with pytest.raises(ConfigError, match="no CUDA device"):
-        open_text_encoder(device="cuda")
+        Choice(device="cuda").open_text()
 
 
 FRAMEWORKS = (
@@ -124,8 +126,8 @@ def test_on_a_cpu_what_was_exported_is_opened_without_torch(
     onnx_sbert: OnnxTextEncoder, exports: Path
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from embeddings.choose import open_text_encoder; "
-        "encoder = open_text_encoder(device='cpu', cache=Path(sys.argv[1])); "
+        "import sys; from pathlib import Path; from embeddings.choose import Choice; "
+        "encoder = Choice(device='cpu', cache=Path(sys.argv[1])).open_text(); "
         f"print(encoder.name, [m for m in {FRAMEWORKS} if m in sys.modules])"
     )
     done = subprocess.run(
@@ -139,18 +141,18 @@ class TestCarried:
 
     def test_encoders_without_weights_and_masked_ones_need_nothing(self, tmp_path: Path) -> None:
         names: dict[Modality, str | None] = {"text": "hashing-text:256:1", "image": None}
-        assert carried(names, "hashing", "none", None, tmp_path) == {}
+        assert Choice("hashing", "none", cache=tmp_path).carried(names) == {}
 
     @pytest.mark.train
     def test_what_is_in_the_cache_is_found_and_what_is_not_is_exported(
-        self, local_encoder: ImageEncoder, local_model: Path, tmp_path: Path
+        self, local_encoder: TimmEncoder, local_model: Path, tmp_path: Path
     ) -> None:
         names: dict[Modality, str | None] = {"text": None, "image": local_encoder.name}
-        found = carried(names, "none", f"local-dir:{local_model}", None, tmp_path)
+        found = Choice("none", f"local-dir:{local_model}", cache=tmp_path).carried(names)
         assert found == {"image": exported_folder(tmp_path, local_encoder.name)}
         assert OnnxImageEncoder.open(found["image"]).name == local_encoder.name
         # The settings may have moved on: what is in the cache is what counts.
-        assert carried(names, "none", "local-dir:/no/where", None, tmp_path) == found
+        assert Choice("none", "local-dir:/no/where", cache=tmp_path).carried(names) == found
 
     @pytest.mark.train
     @pytest.mark.parametrize("setting", ["local-dir:/no/where", "resnet50.tv_in1k", "local"])
@@ -161,7 +163,7 @@ class TestCarried:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         names: dict[Modality, str | None] = {"text": None, "image": "timm:another:0123456789ab:2"}
         setting = f"local-dir:{local_model}" if setting == "local" else setting
-        assert carried(names, "none", setting, tmp_path, tmp_path) == {}
+        assert Choice("none", setting, tmp_path, cache=tmp_path).carried(names) == {}
         assert "goes without its image encoder" in caplog.text
 
 
@@ -172,8 +174,9 @@ def test_opening_local_weights_asks_no_network(data_folder: Path) -> None:
         "warnings.simplefilter('error')\n"
         "def refuse(*args, **kwargs): raise AssertionError(f'network: {args[1:]}')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from embeddings.choose import open_encoders\n"
-        f"print(*(encoder.dim for encoder in open_encoders(data={str(data_folder)!r}, device='cpu')))\n"
+        "from embeddings.choose import Choice\n"
+        f"chosen = Choice(data={str(data_folder)!r}, device='cpu')\n"
+        "print(chosen.open_text().dim, chosen.open_image(None).dim)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

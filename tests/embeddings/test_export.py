@@ -23,10 +23,10 @@ from embeddings.exported import (
     exported_folder,
     read_config,
 )
-from embeddings.image import ImageEncoder
+from embeddings.image import TimmEncoder
 from embeddings.onnx_image import OnnxImageEncoder, canonical_picture
 from embeddings.onnx_text import OnnxTextEncoder
-from embeddings.text import TextEncoder
+from embeddings.text import SbertEncoder
 from tests.embeddings.pictures import encoded, gradient
 
 pytestmark = pytest.mark.train
@@ -48,7 +48,7 @@ def pictures() -> list[bytes]:
 
 class TestText:
     def test_the_graph_answers_what_torch_answers(
-        self, sbert: TextEncoder, onnx_sbert: OnnxTextEncoder
+        self, sbert: SbertEncoder, onnx_sbert: OnnxTextEncoder
     ) -> None:
         np.testing.assert_allclose(onnx_sbert.encode_texts(TEXTS), sbert.encode_texts(TEXTS), atol=1e-5)
         assert onnx_sbert.name == sbert.name == "sbert:all-minilm-l6-v2:a683a6d1843b:2"
@@ -62,14 +62,14 @@ class TestText:
         ]
         np.testing.assert_allclose(vectors[:2, :5], expected, atol=1e-4)
 
-    def test_items_are_read_alike(self, sbert: TextEncoder, onnx_sbert: OnnxTextEncoder) -> None:
+    def test_items_are_read_alike(self, sbert: SbertEncoder, onnx_sbert: OnnxTextEncoder) -> None:
         items = [Item(ItemId(str(n)), text[:9], text) for n, text in enumerate(TEXTS)]
         (ours, why), (theirs, because) = onnx_sbert.encode(items), sbert.encode(items)
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
         assert why == because
         assert [reason is not None for reason in why] == [not vector.any() for vector in ours]
 
-    def test_int8_is_near_and_says_so(self, sbert: TextEncoder, exports: Path) -> None:
+    def test_int8_is_near_and_says_so(self, sbert: SbertEncoder, exports: Path) -> None:
         folder = export(sbert, exports, "int8")
         encoder = OnnxTextEncoder.open(folder)
         assert encoder.name == f"{sbert.name}:int8"
@@ -84,7 +84,7 @@ class TestText:
 
 class TestImage:
     def test_the_graph_answers_what_torch_answers(
-        self, local_encoder: ImageEncoder, onnx_local: OnnxImageEncoder
+        self, local_encoder: TimmEncoder, onnx_local: OnnxImageEncoder
     ) -> None:
         files = [*pictures(), b"no picture", b""]
         (ours, why), (theirs, because) = (each.encode_pictures(files) for each in (onnx_local, local_encoder))
@@ -108,7 +108,7 @@ class TestImage:
             )
 
     def test_preprocessing_travels_as_data(
-        self, local_encoder: ImageEncoder, onnx_local: OnnxImageEncoder, exports: Path
+        self, local_encoder: TimmEncoder, onnx_local: OnnxImageEncoder, exports: Path
     ) -> None:
         config = read_config(exported_folder(exports, onnx_local.name) / IMAGE_CONFIG, ImageConfig)
         assert config.preprocess == local_encoder.preprocess
@@ -116,7 +116,7 @@ class TestImage:
         assert config.text_space is None
 
     @pytest.mark.realdata
-    def test_canonical_vector(self, vit: ImageEncoder, onnx_vit: OnnxImageEncoder) -> None:
+    def test_canonical_vector(self, vit: TimmEncoder, onnx_vit: OnnxImageEncoder) -> None:
         vector = onnx_vit.encode_pictures([encoded(canonical_picture(), "PNG")])[0][0]
         expected = [0.136487, -0.004148, -0.065982, 0.076231, 0.164849]
         np.testing.assert_allclose(vector[:5], expected, atol=2e-4)
@@ -124,7 +124,7 @@ class TestImage:
 
 
 def test_nothing_is_exported_twice(
-    onnx_local: OnnxImageEncoder, local_encoder: ImageEncoder, exports: Path
+    onnx_local: OnnxImageEncoder, local_encoder: TimmEncoder, exports: Path
 ) -> None:
     folder = exported_folder(exports, onnx_local.name)
     before = (folder / GRAPH).stat().st_mtime_ns

@@ -10,10 +10,10 @@ import pytest
 
 from catalog.records import Floats, Item, ItemId
 from embeddings.encoder import Encoder
-from embeddings.image import ImageEncoder
+from embeddings.image import TimmEncoder
 from embeddings.job import content_vectors, embed, select
 from embeddings.store import MemoryEmbeddingStore
-from embeddings.text import TextEncoder
+from embeddings.text import SbertEncoder
 
 pytestmark = [pytest.mark.train, pytest.mark.realdata]
 NEIGHBOURS = 5
@@ -63,7 +63,7 @@ def test_neighbours_share_genres(
 ) -> None:
     # With a quarter of the films near ones are rarer: on all of them the lift is larger.
     encoder: Encoder = request.getfixturevalue(name)
-    assert isinstance(encoder, TextEncoder | ImageEncoder)
+    assert isinstance(encoder, SbertEncoder | TimmEncoder)
     store = MemoryEmbeddingStore()
     report = embed(movies, encoder, store)
     select(store, encoder.modality, encoder)

@@ -128,5 +128,5 @@ def test_defaults_are_those_of_the_layers_below():
     shared = {"home", "dataset", "mongodb_uri"}
     fields = {name: field for name, field in Settings.model_fields.items() if name not in shared}
     assert Config().serve.model_dump() == {name: field.default for name, field in fields.items()}
-    assert Config().encoders.text == choose.DEFAULT_TEXT_MODEL
-    assert Config().encoders.image == choose.DEFAULT_IMAGE_MODEL
+    assert Config().encoders.text == choose.Choice().text
+    assert Config().encoders.image == choose.Choice().image

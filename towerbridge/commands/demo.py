@@ -101,7 +101,7 @@ def _run(
     workspace: Workspace, data: Path | None, sized: bool
 ) -> tuple[Diary, dict[str, Any], tuple[str, list[str]]]:
     """All stages on one open database; the diary, the evaluation, and a user and titles to ask about."""
-    from towerbridge import learning, measure, stages
+    from towerbridge import encoding, learning, measure, stages
     from towerbridge.output import note
     from towerbridge.progress import progress
 
@@ -111,7 +111,7 @@ def _run(
             counts = stages.import_data(workspace, store, bars, data, sized).counts
             size(stages.counts_in_words(counts))
         with diary.stage("embed") as size, progress() as bars:
-            size(stages.embedded_in_words(stages.embed(workspace, store, embeddings, bars)))
+            size(encoding.embedded_in_words(encoding.embed(workspace, store, embeddings, bars)))
         with diary.stage("train") as size, progress() as bars:
             run = learning.train(workspace, store, embeddings, bars, go_on=True)
             size(stages.folder_in_words(run.folder))

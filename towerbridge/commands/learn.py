@@ -1,4 +1,4 @@
-"""`towerbridge embed`, `train` and `build`: from the catalogue to a bundle."""
+"""`towerbridge train` and `build`: from the catalogue to a bundle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from towerbridge.options import (
-    DataOption,
     DatasetOption,
     DeviceOption,
     EpochsOption,
@@ -20,54 +19,6 @@ from towerbridge.options import (
 RunOption = Annotated[
     Path | None, typer.Option("--run", metavar="DIR", help="folder of a training run; else the latest")
 ]
-
-
-def embed(
-    ctx: typer.Context,
-    dataset: DatasetOption = None,
-    data: DataOption = None,
-    device: DeviceOption = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", min=1, help="items encoded at once")
-    ] = None,
-    retry_failed: Annotated[bool, typer.Option(help="try again what could not be encoded before")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Turn texts and pictures into vectors; what was encoded before is not encoded again."""
-    from towerbridge import stages
-    from towerbridge.output import duration, note, print_json, table
-    from towerbridge.progress import progress
-    from towerbridge.workspace import Workspace
-
-    workspace = Workspace(
-        settings(ctx, dataset=dataset, data=data, device=device, encoders__batch_size=batch_size)
-    )
-    with workspace.stores() as (store, embeddings), progress() as bars:
-        found = stages.embed(workspace, store, embeddings, bars, retry_failed)
-    if as_json:
-        print_json({"dataset": workspace.dataset, "modalities": stages.embedded_as_json(found)})
-        return
-    head = ("modality", "encoder", "encoded", "reused", "without", "failed", "time")
-    rows: list[tuple[object, ...]] = []
-    for modality, (encoder, report) in found.items():
-        if report is None:
-            rows.append((modality, "none: masked", None, None, None, None, None))
-            continue
-        failed = report.failures + report.known_failures
-        rows.append(
-            (
-                modality,
-                encoder,
-                report.encoded,
-                report.reused,
-                report.without_content,
-                failed,
-                duration(report.seconds),
-            )
-        )
-        for item_id, reason in report.failed[:5]:
-            note(f"no {modality} vector for item {item_id!r}: {reason}")
-    table(head, rows)
 
 
 def train(
