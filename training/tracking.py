@@ -89,6 +89,8 @@ class MlflowStore:
             os.environ.setdefault(name, value)
         from mlflow.tracking import MlflowClient
 
+        # MLflow sets its own logger up when it is imported; that it makes tables is nobody's concern.
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
         return MlflowClient(self.uri)
 
     def experiment(self, client: Any, dataset: str) -> str:
