@@ -17,12 +17,14 @@ from onnx import TensorProto, helper, numpy_helper
 from bundle.manifest import Counts, Dims, IndexInfo
 from bundle.probes import Probe
 from bundle.writer import BundleWriter, new_version
-from catalog.records import Interaction, Item, ItemId, User, UserId
+from catalog.records import Floats, Interaction, Item, ItemId, User, UserId
 from catalog.schema import DatasetSchema
 from index.faiss_index import FaissIndex
+from towers.cross import CROSS
 from towers.features import FeatureSpace
 
-ITEMS, USERS, EVENTS, DIM, HISTORY, CROSS = 1682, 943, 100_000, 64, 50, 6
+ITEMS, USERS, EVENTS, DIM, HISTORY = 1682, 943, 100_000, 64, 50
+NEIGHBOURS, SUCCESSORS, ALIKE = 200, 100, 50
 SCHEMA = DatasetSchema.model_validate({
     "name": "sample",
     "items": {"genres": {"kind": "multi"}, "year": {"kind": "numeric"}},
@@ -67,7 +69,7 @@ def sample_events(rng: np.random.Generator) -> list[Interaction]:
 def write_sample(folder: Path, rng: np.random.Generator) -> Path:
     """Write such a bundle under `folder`; returns its path."""
     items, users, version = sample_items(), sample_users(), new_version()
-    space = dataclasses.replace(FeatureSpace.fit(SCHEMA, items, users, history=HISTORY), version=version)
+    space = dataclasses.replace(FeatureSpace.fit(SCHEMA, items, users, HISTORY, CROSS), version=version)
     tokens, numeric = space.item_inputs(items)
     vectors = _normal(rng, ITEMS, DIM)
     graphs = {
@@ -85,9 +87,9 @@ def write_sample(folder: Path, rng: np.random.Generator) -> Path:
         writer.users([user.user_id for user in users])
         writer.vectors(vectors)
         FaissIndex.build(vectors).save(writer.path("index.faiss"))
-        writer.neighbours(
-            np.argsort(-popularity), rng.integers(0, ITEMS, (ITEMS, 50)), rng.random((ITEMS, 50), np.float32)
-        )
+        writer.neighbours(np.argsort(-popularity), *_table(rng, NEIGHBOURS))
+        writer.table("successor", *_table(rng, SUCCESSORS))
+        writer.table("alike", *_table(rng, ALIKE))
         writer.probes(_probes(graphs, space))
         return writer.seal(
             dataset="sample", schema=SCHEMA, dims=Dims(vector=DIM, text=384, image=192, history=HISTORY),
@@ -132,6 +134,11 @@ class _Net:
         return bytes(model.SerializeToString())
 
 
+def _table(rng: np.random.Generator, keep: int) -> tuple[np.ndarray[Any, Any], Floats]:
+    """A table of neighbours as full as a trained one."""
+    return rng.integers(0, ITEMS, (ITEMS, keep)), rng.random((ITEMS, keep), np.float32)
+
+
 def _user_tower(rng: np.random.Generator, space: FeatureSpace) -> bytes:
     net = _Net()
 
@@ -168,7 +175,7 @@ def _ranker(rng: np.random.Generator, space: FeatureSpace) -> bytes:
     item = net("ReduceMean", tokens, axes=[1], keepdims=0)
     light = net("Concat", item, "item_numeric", "cross", axis=1)
     heavy = net("Concat", light, net("Mul", "user_vector", "item_vector"), "item_vector", axis=1)
-    width = 16 + space.numbers + CROSS
+    width = 16 + space.numbers + len(CROSS)
     for head, x, sizes in (("score", light, [width, 64]), ("rating", heavy, [width + 2 * DIM, 256, 64])):
         for inside, hidden in pairwise(sizes):
             x = net("Relu", net("MatMul", x, net.constant(_normal(rng, inside, hidden))))
@@ -176,7 +183,7 @@ def _ranker(rng: np.random.Generator, space: FeatureSpace) -> bytes:
         net("Squeeze", column, net.constant(np.array([1])), output=head)
     inputs = {
         "user_vector": ("f", "u", DIM), "item_tokens": ("i", "n", space.item_slots),
-        "item_numeric": ("f", "n", space.numbers), "item_vector": ("f", "n", DIM), "cross": ("f", "n", CROSS),
+        "item_numeric": ("f", "n", space.numbers), "item_vector": ("f", "n", DIM), "cross": ("f", "n", len(CROSS)),
     }  # fmt: skip
     return net.serialised(inputs, {"score": ("f", "n"), "rating": ("f", "n")})
 
@@ -193,7 +200,7 @@ def _probes(graphs: dict[str, bytes], space: FeatureSpace) -> dict[str, Probe]:
             "user_vector": np.ones((1, DIM), np.float32),
             "item_tokens": np.zeros((2, space.item_slots), np.int32),
             "item_numeric": np.ones((2, space.numbers), np.float32),
-            "item_vector": np.ones((2, DIM), np.float32), "cross": np.ones((2, CROSS), np.float32),
+            "item_vector": np.ones((2, DIM), np.float32), "cross": np.ones((2, len(CROSS)), np.float32),
         },
     }  # fmt: skip
     probes = {}
