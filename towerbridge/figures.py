@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 from towerbridge.output import cell
@@ -47,7 +48,8 @@ def tables(report: Mapping[str, Any]) -> Iterator[Table]:
         )
         stages = report["details"].get(name, {}).get("stages", {})
         if "pool_ceiling" in stages:
-            yield _stages(TITLES.get(name, _words(name)), stages)
+            lifts = report.get("seeds", {}).get("stages", {}).get(name, {}).get("ranker_lift", {})
+            yield _stages(TITLES.get(name, _words(name)), stages, lifts.get("ndcg@10"))
 
 
 def left_out(report: Mapping[str, Any]) -> Iterator[str]:
@@ -84,13 +86,16 @@ def _ratings(found: Mapping[str, Any], spread: Mapping[str, Any] | None) -> Tabl
     return Table(("rating", *folds, "mean"), rows)
 
 
-def _stages(title: str, stages: Mapping[str, Any]) -> Table:
+def _stages(title: str, stages: Mapping[str, Any], spread: Mapping[str, float] | None) -> Table:
     lift, ceiling = stages["ranker_lift"], stages["pool_ceiling"]
-    head = (f"{title}: recall of a pool of", *ceiling, "ranker lift", "95 %", "index recall@100")
-    bounds = lift["interval"]
-    between = None if bounds is None else f"{bounds[0]:+.1%} … {bounds[1]:+.1%}"
     gained = None if lift["ndcg@10"] is None else f"{lift['ndcg@10']:+.1%}"
-    return Table(head, [("shipped", *ceiling.values(), gained, between, stages["index_recall@100"])])
+    if spread is not None:
+        gained = None if isnan(spread["mean"]) else f"{spread['mean']:+.1%}±{spread['std']:.1%}"
+    elif gained and lift["interval"]:
+        low, high = lift["interval"]
+        gained += f" ({low:+.1%} … {high:+.1%})"
+    head = (f"{title}: recall of a pool of", *ceiling, "ranker lift", "index recall@100")
+    return Table(head, [("shipped", *ceiling.values(), gained, stages["index_recall@100"])])
 
 
 def _intervals(found: Mapping[str, Mapping[str, Sequence[float]]]) -> Table:
@@ -117,7 +122,7 @@ def _values(
     if spread is None:
         return [figures.get(column) for column in columns]
     told = (spread.get(column) for column in columns)
-    return [each and f"{each['mean']:.4f} ± {each['std']:.4f}" for each in told]
+    return [each and f"{each['mean']:.4f}±{each['std']:.4f}" for each in told]
 
 
 def _drawn(table: Table) -> str:

@@ -18,16 +18,40 @@ def over_seeds(reports: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> di
     figures = [report["protocols"] for report in reports]
     versions = [report["model_version"] for report in reports]
     details = [report["details"] for report in reports]
+    stages = [_stages(each) for each in details]
     return {
         "dataset": reports[0]["dataset"],
         "model_version": ", ".join(versions),
-        "protocols": _together(figures, lambda values: float(np.mean(values))),
+        "protocols": _together(figures, _mean),
         "details": {
+            **{name: {"stages": each} for name, each in _together(stages, _mean).items()},
             **{name: each for name, each in details[0].items() if "left_out" in each},
             "by_seed": dict(zip(map(str, seeds), details, strict=True)),
         },
-        "seeds": {"seeds": list(seeds), "versions": versions, "spread": _together(figures, _spread)},
+        "seeds": {
+            "seeds": list(seeds),
+            "versions": versions,
+            "spread": _together(figures, _spread),
+            "stages": _together(stages, _spread),
+        },
     }
+
+
+def _stages(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What is measured of the stages of each table; NaN for a lift over nothing."""
+    measured = {}
+    for table, each in details.items():
+        if "pool_ceiling" in (stages := each.get("stages", {})):
+            lift = stages["ranker_lift"]["ndcg@10"]
+            measured[table] = {
+                "ranker_lift": {"ndcg@10": np.nan if lift is None else lift},
+                "pool_ceiling": stages["pool_ceiling"], "index_recall@100": stages["index_recall@100"],
+            }  # fmt: skip
+    return measured
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:

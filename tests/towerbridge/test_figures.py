@@ -51,7 +51,7 @@ def test_tables_show_methods_stages_and_folds():
     assert ranking.head == ("next item, full ranking", "ndcg@10", "hit_rate@10")
     assert ranking.rows == [("pipeline", 0.125, 0.25), ("most popular", 0.05, None)]
     assert stages.head[1:3] == ("50", "100")
-    assert stages.rows == [("shipped", 0.5, 0.75, "+5.1%", "-1.0% … +12.3%", 1.0)]
+    assert stages.rows == [("shipped", 0.5, 0.75, "+5.1% (-1.0% … +12.3%)", 1.0)]
     assert ratings.rows == [("RMSE", 0.9, 1.0, 0.95), ("top rated", 1.1, 1.3, 1.2)]
 
 
@@ -63,10 +63,17 @@ def test_what_was_left_out_is_said():
 
 def test_seeds_are_shown_as_mean_and_spread():
     several = over_seeds([report("a", 0.1), report("b", 0.2)], [0, 1])
-    ranking, ratings = tables(several)
+    ranking, stages, ratings = tables(several)
+    assert stages.rows == [("shipped", 0.5, 0.75, "+5.1%±0.0%", 1.0)]
     assert list(left_out(several)) == ["cold item: expected items, found none"]
-    assert ranking.rows[0][1] == "0.1500 ± 0.0707"
-    assert ratings.rows[1] == ("top rated", "1.1000 ± 0.0000", "1.3000 ± 0.0000", "1.2000 ± 0.0000")
+    assert ranking.rows[0][1] == "0.1500±0.0707"
+    hopeless = [report("a"), report("b")]
+    hopeless[1]["details"]["next_item"]["stages"] = {
+        **STAGES,
+        "ranker_lift": {"ndcg@10": None, "interval": None},
+    }
+    assert list(tables(over_seeds(hopeless, [0, 1])))[1].rows[0][3] is None
+    assert ratings.rows[1] == ("top rated", "1.1000±0.0000", "1.3000±0.0000", "1.2000±0.0000")
 
 
 def test_a_page_has_all_tables_with_as_many_cells_as_heads():
