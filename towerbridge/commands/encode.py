@@ -10,6 +10,7 @@ from towerbridge.options import (
     DataOption,
     DatasetOption,
     DeviceOption,
+    EpochsOption,
     JsonOption,
     SeedOption,
     settings,
@@ -71,10 +72,13 @@ def tune_encoder(
             "--model", metavar="NAME", help="a timm ViT to begin with, or `small`: one without weights"
         ),
     ] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", help="how long it may take", min=0.1)] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="how long it may take: fewer epochs then", min=0.1)
+    ] = None,
     blocks: Annotated[
         int | None, typer.Option("--blocks", help="blocks that learn, from the top", min=1)
     ] = None,
+    epochs: EpochsOption = None,
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -94,6 +98,8 @@ def tune_encoder(
     course = Course()
     if minutes is not None:
         course = replace(course, minutes=minutes)
+    if epochs is not None:
+        course = replace(course, epochs=epochs)
     if seed is not None:
         course = replace(course, seed=seed)
     with workspace.stores() as (store, embeddings), progress() as bars:
