@@ -21,6 +21,7 @@ from bundle.durable import sha256
 from bundle.graph import Graph, OnnxGraph, Tensor, check_tensors
 from bundle.manifest import NAME, REQUIRED, Manifest, read_manifest
 from bundle.probes import replay, replay_part
+from bundle.space import ContentSpace
 from catalog.errors import BundleError
 from catalog.records import Floats, IdMap, Ints
 
@@ -37,6 +38,16 @@ class Content:
     """[n, Di]"""
     mask: NDArray[np.bool_]
     """[n, 2]: has a text, has a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where n items lie in the spaces in which they are compared by content."""
+
+    spaces: tuple[ContentSpace, ContentSpace]
+    """Of texts, of pictures."""
+    lengths: Floats
+    """[n, 2] `ContentSpace.lengths` of text and picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,8 @@ class Bundle:
     """Rows per category value, rising."""
     content: Content | None
     """None in bundles that were written without."""
+    places: Places | None
+    """How alike the items are by content; None in bundles without content vectors, or without their space."""
     words: Path | None
     """Folder of the index of words that `index.words` opens; None in bundles without."""
     text_encoder: Path | None
@@ -118,7 +131,7 @@ class Bundle:
             item_item_weights=load_array(path / "neighbours/item_item.weights.npy", np.float32, (n, None)),
             **tables,
             categories=_categories(path / "items/categories.json", n),
-            content=_content(path / "content", manifest),
+            content=_content(path / "content", manifest), places=_places(path / "content", manifest),
             words=path / "words" if (path / "words").is_dir() else None,
             text_encoder=_encoder(path, "text", manifest.encoders.text, manifest.dims.text),
             image_encoder=_encoder(path, "image", manifest.encoders.image, manifest.dims.image),
@@ -282,6 +295,14 @@ def _content(folder: Path, manifest: Manifest) -> Content | None:
         load_array(folder / "image.npy", np.float32, (n, dims.image)),
         load_array(folder / "mask.npy", np.bool_, (n, 2)),
     )
+
+
+def _places(folder: Path, manifest: Manifest) -> Places | None:
+    if not (folder / "lengths.npy").is_file():
+        return None
+    n, dims = manifest.counts.items, manifest.dims
+    spaces = ContentSpace.load(folder, "text", dims.text), ContentSpace.load(folder, "image", dims.image)
+    return Places(spaces, load_array(folder / "lengths.npy", np.float32, (n, 2)))
 
 
 def _encoder(bundle: Path, modality: str, name: str | None, dim: int) -> Path | None:

@@ -19,6 +19,7 @@ import numpy as np
 from bundle.columns import load_array
 from catalog.records import Floats
 
+_ROWS = 65_536
 POWER = 0.5
 """Of the standard deviation along a principal direction. 0 only centres."""
 
@@ -47,11 +48,27 @@ class ContentSpace:
 
     def place(self, vectors: Floats) -> Floats:
         """Unit vectors `[n, dim]` whose products are the likenesses; zero where a vector is the mean or zero."""
+        lengths = self.lengths(vectors)[:, None]
         placed = (vectors - self.mean) @ self.spread
-        lengths = np.linalg.norm(placed, axis=1, keepdims=True)
-        there = vectors.any(axis=1, keepdims=True) & (lengths > 0)
-        unit: Floats = np.divide(placed, lengths, out=np.zeros_like(placed), where=there)
+        unit: Floats = np.divide(placed, lengths, out=np.zeros_like(placed), where=lengths > 0)
         return unit
+
+    def lengths(self, vectors: Floats) -> Floats:
+        """`[n]`: how far from the mean, by the spread, vectors lie; 0 where one is zero."""
+        found = np.zeros(len(vectors), np.float32)
+        for begin in range(0, len(vectors), _ROWS):
+            some = vectors[begin : begin + _ROWS]
+            found[begin : begin + _ROWS] = np.linalg.norm(
+                (some - self.mean) @ self.spread, axis=1
+            ) * some.any(1)
+        return found
+
+    def cosines(self, vectors: Floats, lengths: Floats, place: Floats) -> Floats:
+        """Products `[n]` of one place with those of vectors whose lengths are known, which need not be placed."""
+        direction = self.spread @ place
+        products = vectors @ direction - self.mean @ direction
+        cosines: Floats = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+        return cosines
 
     def save(self, folder: Path, name: str) -> None:
         """Write `<name>_mean.npy` and `<name>_spread.npy`."""

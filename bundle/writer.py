@@ -44,6 +44,7 @@ from bundle.manifest import (
     RankBy,
 )  # fmt: skip
 from bundle.probes import Probe, write_probes
+from bundle.space import ContentSpace
 from catalog.errors import BundleError
 from catalog.records import Floats, Ints, Item
 from catalog.schema import DatasetSchema
@@ -146,9 +147,14 @@ class BundleWriter:
             text: `[n, Dt]`, unit length, zeros where there is no text; image: `[n, Di]`, likewise.
             mask: `[n, 2]` whether there is a text, a picture.
         """
-        self._array("content/text.npy", text, np.float32, 2)
-        self._array("content/image.npy", image, np.float32, 2)
         self._array("content/mask.npy", mask, np.bool_, 2)
+        lengths = []
+        for name, vectors, there in (("text", text, mask[:, 0]), ("image", image, mask[:, 1])):
+            self._array(f"content/{name}.npy", vectors, np.float32, 2)
+            space = ContentSpace.fit(np.asarray(vectors[there.astype(bool)], np.float32))
+            space.save(self.path(f"content/{name}.npy").parent, name)
+            lengths.append(space.lengths(np.asarray(vectors, np.float32)))
+        self._array("content/lengths.npy", np.stack(lengths, axis=1), np.float32, 2)
 
     def encoder(self, modality: Literal["text", "image"], folder: Path) -> None:
         """Add an exported content encoder, so that serving reads texts or looks at pictures; a bundle may go without.

@@ -11,7 +11,7 @@ arrays are the bundle's own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +22,7 @@ import orjson
 from numpy.typing import NDArray
 
 from bundle.columns import BytesColumn
-from bundle.reader import Bundle, Content
+from bundle.reader import Bundle, Content, Places
 from bundle.room import Column
 from bundle.writer import metadata
 from catalog.records import FeatureValue, Floats, IdMap, Ints, Item, ItemId
@@ -48,6 +48,8 @@ class Rows:
     lengths: Floats
     """[n] of the vectors."""
     content: Content | None
+    places: Places | None
+    """None: by the bare cosine."""
     available: Mask
     categories: Mapping[str, Ints]
     """Rows per category value."""
@@ -67,6 +69,8 @@ class Arrivals:
     tokens: Int32s
     numeric: Floats
     content: Content
+    places: Floats
+    """[n, 2] lengths of text and picture in the spaces in which they are compared."""
     vectors: Floats
     alike_rows: Int32s
     alike_weights: Floats
@@ -142,8 +146,8 @@ class Catalogue:
                 bundle.item_item_rows, bundle.item_item_weights, bundle.successor_rows, bundle.successor_weights,
                 bundle.alike_rows, bundle.alike_weights,
             ),
-            bundle.vectors, np.linalg.norm(bundle.vectors, axis=1), bundle.content, bundle.available,
-            bundle.categories, self.index.now, len(bundle.items),
+            bundle.vectors, np.linalg.norm(bundle.vectors, axis=1), bundle.content, bundle.places,
+            bundle.available, bundle.categories, self.index.now, len(bundle.items),
         )  # fmt: skip
         """The items as they are at this moment."""
         self.changed: list[int] = []
@@ -182,7 +186,7 @@ class Catalogue:
             raise ValueError("the item tower answered numbers that are not finite")
         words = [words_of(item) for item in items]
         alike = self._resemblance.near(content, known)
-        return Arrivals(items, tokens, numeric, content, vectors, *alike, words)
+        return Arrivals(items, tokens, numeric, content, self._places(content), vectors, *alike, words)
 
     def put(self, arrivals: Arrivals) -> Ints:
         """Add the items, or replace what is known of them; returns their rows `[n]`."""
@@ -198,7 +202,7 @@ class Catalogue:
                 "tokens": arrivals.tokens[i], "numeric": arrivals.numeric[i], "vectors": arrivals.vectors[i],
                 "lengths": np.linalg.norm(arrivals.vectors[i]), "available": item.available,
                 "text": arrivals.content.text[i], "image": arrivals.content.image[i],
-                "mask": arrivals.content.mask[i], "alike_rows": arrivals.alike_rows[i],
+                "mask": arrivals.content.mask[i], "places": arrivals.places[i], "alike_rows": arrivals.alike_rows[i],
                 "alike_weights": arrivals.alike_weights[i],
             }  # fmt: skip
             for name, column in grown.items():
@@ -229,6 +233,12 @@ class Catalogue:
         with TemporaryDirectory() as folder:  # what is mapped outlives it
             write_words(Path(folder), (words_of(_of_page(page)) for page in pages))
             return LiveWords(WordIndex.open(Path(folder)))
+
+    def _places(self, content: Content) -> Floats:
+        if self._bundle.places is None:
+            return np.zeros((len(content.mask), 2), np.float32)
+        text, image = self._bundle.places.spaces
+        return np.stack([text.lengths(content.text), image.lengths(content.image)], axis=1)
 
     @cached_property
     def _resemblance(self) -> Resemblance:
@@ -261,6 +271,8 @@ class Catalogue:
         arrays |= {"vectors": now.vectors, "lengths": now.lengths, "available": now.available}
         if now.content is not None:
             arrays |= {field.name: getattr(now.content, field.name) for field in fields(Content)}
+        if now.places is not None:
+            arrays["places"] = now.places.lengths
         self._grown = {name: Column(array) for name, array in arrays.items()}
         return self._grown
 
@@ -270,8 +282,11 @@ class Catalogue:
         content = self.now.content
         if content is not None:
             content = Content(**{field.name: grown[field.name].rows for field in fields(Content)})
+        places = self.now.places
+        if places is not None:
+            places = replace(places, lengths=grown["places"].rows)
         self.now = Rows(
-            columns, grown["vectors"].rows, grown["lengths"].rows, content, grown["available"].rows,
+            columns, grown["vectors"].rows, grown["lengths"].rows, content, places, grown["available"].rows,
             categories, self.index.now, self.now.bundled,
         )  # fmt: skip
 

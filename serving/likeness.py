@@ -2,7 +2,8 @@
 
 The fused likeness is the cosine of the unit vectors of all modalities put end to end, each scaled by the square root
 of its weight. What an item does not have is left out of its vector and of its length, so an item without a picture is
-compared by what it has, and counts less for it. Behaviour is the towers' vector: what was learned from users.
+compared by what it has, and counts less for it. Behaviour is the towers' vector: what was learned from users. Texts
+and pictures are compared where `bundle.space` puts them, by what sets them apart in this catalogue.
 """
 
 from __future__ import annotations
@@ -68,13 +69,15 @@ def taste(items: Rows, history: History, space: FeatureSpace, schema: DatasetSch
 
 def mean_profile(items: Rows, rows: Ints, weights: Floats) -> Profile:
     """The direction of the weighted mean of some items' unit vectors, by modality."""
-    content = items.content
     lengths: Floats = np.maximum(items.lengths[rows], np.float32(1e-12))
-    return Profile(
-        None if content is None else _direction(content.text[rows], weights),
-        None if content is None else _direction(content.image[rows], weights),
-        _direction(items.vectors[rows] / lengths[:, None], weights),
-    )
+    behaviour = _direction(items.vectors[rows] / lengths[:, None], weights)
+    if items.content is None:
+        return Profile(None, None, behaviour)
+    text, image = items.content.text[rows], items.content.image[rows]
+    if items.places is not None:
+        by_text, by_image = items.places.spaces
+        text, image = by_text.place(text), by_image.place(image)
+    return Profile(_direction(text, weights), _direction(image, weights), behaviour)
 
 
 def compare(
@@ -93,10 +96,16 @@ def compare(
     cosines = np.full(mask.shape, np.nan, np.float32)
     if profile.behaviour is not None:
         np.divide(items.vectors[where] @ profile.behaviour, lengths, out=cosines[:, 2], where=mask[:, 2])
-    if content is not None and profile.text is not None:
-        np.copyto(cosines[:, 0], content.text[where] @ profile.text, where=mask[:, 0])
-    if content is not None and profile.image is not None:
-        np.copyto(cosines[:, 1], content.image[where] @ profile.image, where=mask[:, 1])
+    if content is not None:
+        for column, vectors, place in ((0, content.text, profile.text), (1, content.image, profile.image)):
+            if place is None:
+                continue
+            if items.places is None:
+                found = vectors[where] @ place
+            else:
+                space, sizes = items.places.spaces[column], items.places.lengths[where, column]
+                found = space.cosines(vectors[where], sizes, place)
+            np.copyto(cosines[:, column], found, where=mask[:, column])
     each = weights.array()
     there = np.array([part is not None for part in profile.parts])
     lengths = np.sqrt((each * there).sum()) * np.sqrt(mask @ each)

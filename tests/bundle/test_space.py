@@ -74,6 +74,16 @@ def test_equal_vectors_have_no_place_of_their_own() -> None:
     assert np.isfinite(ContentSpace.fit(vectors).place(vectors)).all()
 
 
+def test_products_without_placing() -> None:
+    vectors = unit(np.random.default_rng(2).normal(size=(50, 8)))
+    vectors[7] = 0
+    space = ContentSpace.fit(vectors[:40])
+    placed = space.place(vectors)
+    cosines = space.cosines(vectors, space.lengths(vectors), placed[3])
+    np.testing.assert_allclose(cosines, placed @ placed[3], atol=1e-5)
+    assert space.lengths(vectors)[7] == cosines[7] == 0
+
+
 def test_it_is_kept_in_two_files(tmp_path: Path) -> None:
     space = ContentSpace.fit(unit(np.random.default_rng(1).normal(size=(30, 4))))
     space.save(tmp_path, "text")

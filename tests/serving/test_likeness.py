@@ -27,17 +27,22 @@ def pipeline(sensing_bundle: Path) -> Pipeline:
     return Pipeline(Bundle.open(sensing_bundle))
 
 
+def placed(items: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Texts and pictures where they are compared, as unit vectors."""
+    assert items.content is not None
+    assert items.places is not None
+    text, image = items.places.spaces
+    return text.place(items.content.text), image.place(items.content.image)
+
+
 @given(text=WEIGHT, image=WEIGHT, behaviour=WEIGHT, row=st.integers(0, senses.N - 1))
 def test_it_is_the_cosine_of_all_modalities_end_to_end(
     pipeline: Pipeline, text: float, image: float, behaviour: float, row: int
 ) -> None:
     items = pipeline.catalogue.now
-    assert items.content is not None
+    read, seen = placed(items)
     unit = items.vectors / items.lengths[:, None]
-    parts = [
-        np.sqrt(w) * v
-        for w, v in ((text, items.content.text), (image, items.content.image), (behaviour, unit))
-    ]
+    parts = [np.sqrt(w) * v for w, v in ((text, read), (image, seen), (behaviour, unit))]
     whole = np.concatenate(parts, axis=1)
     lengths = np.linalg.norm(whole, axis=1)
     fused, _ = compare(items, item_profile(items, row), Weights(text, image, behaviour))
@@ -67,6 +72,20 @@ def test_cosines_by_modality_and_what_is_missing(pipeline: Pipeline) -> None:
     assert compare(without, item_profile(without, 0), Weights(1, 1, 1))[0][0] == pytest.approx(1)
 
 
+def test_texts_are_compared_by_what_sets_them_apart(pipeline: Pipeline) -> None:
+    """Less the mean of the catalogue: what all texts share makes no two of them alike."""
+    items = pipeline.catalogue.now
+    _, cosines = compare(items, item_profile(items, 0), Weights(text=1))
+    bare = replace(items, places=None)
+    _, raw = compare(bare, item_profile(bare, 0), Weights(text=1))
+    strangers = [
+        row for row in range(senses.N) if senses.theme(row) != senses.theme(0) and row != senses.SILENT
+    ]
+    assert np.mean(cosines[strangers, 0]) < np.mean(raw[strangers, 0]) - 0.05
+    assert cosines[0, 0] == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(raw[4, 0], items.content.text[4] @ items.content.text[0], atol=1e-5)  # type: ignore[union-attr]
+
+
 def history(rows: list[int], types: list[int], values: list[float]) -> History:
     return History(np.array(rows), np.array(types), np.array(values, np.float32), np.arange(len(rows)) * 1.0)
 
@@ -74,25 +93,23 @@ def history(rows: list[int], types: list[int], values: list[float]) -> History:
 def test_taste_is_what_was_liked_of_late(pipeline: Pipeline) -> None:
     """Ratings of 1 weigh nothing, of 5 twice what a rating without a value would; clicks half of that."""
     items: Rows = pipeline.catalogue.now
-    assert items.content is not None
+    texts, _ = placed(items)
 
     def cosine(events: History, row: int) -> float:
         text = taste(items, events, pipeline.space, senses.SCHEMA).text
         assert text is not None
-        return float(text @ items.content.text[row])  # type: ignore[union-attr]
+        return float(text @ texts[row])
 
     assert cosine(history([0], [1], [5.0]), 0) == pytest.approx(1, abs=1e-5)
     assert cosine(history([0, 1], [1, 1], [5.0, 1.0]), 0) == pytest.approx(1, abs=1e-5)
     both = history([0, 1], [1, 2], [5.0, np.nan])
-    expected = 2 * np.exp(-0.1) * items.content.text[0] + 0.5 * items.content.text[1]
-    assert cosine(both, 0) == pytest.approx(
-        float(expected @ items.content.text[0] / np.linalg.norm(expected)), abs=1e-5
-    )
+    expected = 2 * np.exp(-0.1) * texts[0] + 0.5 * texts[1]
+    assert cosine(both, 0) == pytest.approx(float(expected @ texts[0] / np.linalg.norm(expected)), abs=1e-5)
     latest = taste(
         items, history([0] * 30 + [1] * 30, [2] * 60, [np.nan] * 60), pipeline.space, senses.SCHEMA
     )
     assert latest.text is not None
-    assert latest.text @ items.content.text[1] > 0.99 > latest.text @ items.content.text[0]
+    assert latest.text @ texts[1] > 0.99 > latest.text @ texts[0]
     nothing = taste(items, History.empty(), pipeline.space, senses.SCHEMA)
     assert nothing.parts == (None, None, None)
 
