@@ -17,7 +17,7 @@ import numpy as np
 
 from catalog.records import Floats
 from embeddings.content import UnreadableError, image_bytes
-from embeddings.pictures import Pixels, Preprocess, decode
+from embeddings.pictures import Pixels, Preprocess, seen
 
 Source = str | bytes | None
 """Where a picture is (a path or a `data:` URI), or the file itself; None where there is none."""
@@ -34,7 +34,7 @@ def read_square(source: Source, preprocess: Preprocess) -> Square:
         if not source:
             return None, "has no picture" if source is None else "is empty"
         data = source if isinstance(source, bytes) else image_bytes(source)
-        return preprocess.square(decode(data)), None
+        return seen(data, preprocess.square), None
     except UnreadableError as error:
         return None, str(error)
 

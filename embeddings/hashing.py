@@ -20,7 +20,7 @@ from PIL import Image
 from catalog.records import Floats, Item
 from embeddings.content import UnreadableError, content_hash, image_bytes, item_text
 from embeddings.encoder import Modality
-from embeddings.pictures import decode
+from embeddings.pictures import seen
 
 Thing = TypeVar("Thing")
 _WORD = re.compile(r"\w+")
@@ -105,7 +105,7 @@ class HashingImageEncoder:
         reasons: list[str | None] = []
         for row, thing in enumerate(things):
             try:
-                vectors[row] = describe(decode(read(thing)))
+                vectors[row] = seen(read(thing), describe)
                 reasons.append(None)
             except UnreadableError as error:
                 reasons.append(str(error))

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import io
 import math
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,13 @@ from catalog.errors import ConfigError
 from catalog.records import Floats
 from embeddings.content import UnreadableError
 
+Seen = TypeVar("Seen")
 Pixels = NDArray[np.uint8]
 MAX_PIXELS = 32_000_000
 """A picture that declares more is refused: decoded it would take over 100 MB."""
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 LARGE = 4_000_000
-"""Pixels above which only one picture is decoded at a time."""
+"""Pixels above which pictures are decoded one at a time."""
 DRAFT_SIDE = 1024
 _BAND_PIXELS = 1_000_000
 _MAX_ASPECT = 4
@@ -44,7 +45,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
 """By EXIF orientation, what turns the pixels upright."""
-_one_large_picture = threading.Lock()
+# One thread, and not only one at a time: what each thread allocates and frees stays with it, by the megabyte.
+_large_pictures = ThreadPoolExecutor(1, "large pictures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,15 @@ class Preprocess:
 
 
 def decode(data: bytes) -> Image.Image:
-    """The first frame of a picture file as upright RGB on white; raises UnreadableError with the reason.
+    """The first frame of a picture file as upright RGB on white; raises UnreadableError with the reason."""
+    return seen(data, lambda picture: picture)
 
-    Takes at most some 250 MB, and that for one picture at a time: large ones wait for each other.
+
+def seen(data: bytes, look: Callable[[Image.Image], Seen]) -> Seen:
+    """What `look` answers when shown the decoded picture; raises UnreadableError with the reason.
+
+    Takes at most some 250 MB, and that once however many threads ask: a large picture is decoded, looked at and
+    forgotten before the next one.
     """
     if not data:
         raise UnreadableError("is empty")
@@ -106,15 +114,13 @@ def decode(data: bytes) -> Image.Image:
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which does not concern pixels
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 pixels = picture.width * picture.height
-                if pixels > MAX_PIXELS:
-                    raise UnreadableError(
-                        f"has {pixels / 1e6:.0f} megapixels: at most {MAX_PIXELS / 1e6:.0f} are read"
-                    )
-                # JPEG decodes to a half, a quarter or an eighth for less; four times what a network sees is plenty.
-                picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
-                with _one_large_picture if pixels > LARGE else nullcontext():
-                    picture.load()
-                    return _upright(_rgb(picture), picture)
+            if pixels > MAX_PIXELS:
+                raise UnreadableError(
+                    f"has {pixels / 1e6:.0f} megapixels: at most {MAX_PIXELS / 1e6:.0f} are read"
+                )
+            if pixels > LARGE:
+                return _large_pictures.submit(_seen, data, look).result()
+            return _seen(data, look)
     except UnreadableError:
         raise
     except UnidentifiedImageError:
@@ -125,6 +131,14 @@ def decode(data: bytes) -> Image.Image:
         # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and more on
         # damaged bytes; whichever it is, one picture must not stop a catalogue.
         raise UnreadableError(f"is damaged: {error or type(error).__name__}") from error
+
+
+def _seen(data: bytes, look: Callable[[Image.Image], Seen]) -> Seen:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        # JPEG decodes to a half, a quarter or an eighth for less; four times what a network sees is plenty.
+        picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+        picture.load()
+        return look(_upright(_rgb(picture), picture))
 
 
 def _upright(rgb: Image.Image, picture: Image.Image) -> Image.Image:
