@@ -3,7 +3,7 @@
     python -m benchmarks.bench_neighbours --dataset movielens-100k --feature genres
     python -m benchmarks.bench_neighbours --dataset fashion --feature article_type --image resnet50
 
-For each item its five nearest by content, and the mean overlap (Jaccard) of a multi-valued feature with them, over
+For each item its five nearest by content, and the mean overlap (Jaccard) of a feature's values with theirs, over
 that of random pairs. No encoder reads the feature. Items are compared in two ways: by the bare cosine, and in the
 content space of `bundle.space`, as similar items are served. Vectors come from the encoders of the settings, by
 way of the cache of exports; nothing is written to MongoDB. Two populations: all items that have the modality, and
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--dataset", default="movielens-100k")
     parser.add_argument("--data", type=Path, default=None, help="folder that holds data sets by name")
-    parser.add_argument("--feature", default="genres", help="a multi-valued feature")
+    parser.add_argument("--feature", default="genres", help="a feature of one or many values")
     parser.add_argument("--text", default=Choice().text, help="text encoder, as in the settings")
     parser.add_argument("--image", default=Choice().image, help="image encoder, as in the settings")
     asked = parser.parse_args(arguments)
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _values(item: Item, feature: str) -> tuple[str, ...]:
     value = item.features.get(feature)
-    return value if isinstance(value, tuple) else ()
+    return value if isinstance(value, tuple) else () if value is None else (str(value),)
 
 
 if __name__ == "__main__":
