@@ -21,13 +21,16 @@ from training.train import train
 pytestmark = [pytest.mark.train, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parent.parent.parent
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
+"""Several threads add numbers up in an order that nobody decides."""
 
 
 def test_a_training_killed_at_random_moments_equals_one_that_was_not(tmp_path):
     """SIGKILL, so nothing can be tidied up; the numbers are equal to the last bit."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.training.victim", str(tmp_path)],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        cwd=ROOT, env=os.environ | ONE_THREAD, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
     )  # fmt: skip
     try:
         said, complaints = process.communicate()
