@@ -190,7 +190,8 @@ class MongoStore:
     def items(self) -> Iterator[Item]:
         """All items in order of id."""
         with store_errors("reading the items"):
-            for document in self.database["items"].find().sort("_id", 1):
+            # Who encodes them may take minutes over a few hundred, and the server forgets a cursor after ten.
+            for document in self.database["items"].find(batch_size=500).sort("_id", 1):
                 yield documents.document_to_item(document)
 
     def users(self) -> Iterator[User]:

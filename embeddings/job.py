@@ -23,8 +23,12 @@ from embeddings.content import content_hash
 from embeddings.encoder import Encoder, Modality
 from embeddings.store import EmbeddingStore, SelectedEncoder
 
-BATCH_SIZE = 64
+BATCH_SIZES = {"cpu": 64, "cuda": 1024}
+"""By device, contents of one call of the encoder and one write: a GPU is done with few of them at once."""
 BUFFERED_BATCHES = 16
+"""Batches of items that are read at once and sorted by length …"""
+MOST_BUFFERED = 4096
+"""… unless that would be more items than this, whose pictures may be part of them."""
 MAX_LISTED = 1000
 """Failures that a report lists; all of them are counted."""
 
@@ -91,7 +95,7 @@ def embed(
     items: Iterable[Item],
     encoder: Encoder,
     store: EmbeddingStore,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int = BATCH_SIZES["cpu"],
     progress: Progress | None = None,
     retry_failed: bool = False,
     claim_seconds: float = SECONDS,
@@ -99,7 +103,7 @@ def embed(
     """Encode what is new among the items and put it into the store; returns when all of it is there.
 
     Args:
-        items: Read once, in a stream; memory is bounded by `batch_size * BUFFERED_BATCHES` of them.
+        items: Read once, in a stream; memory is bounded by `batch_size * BUFFERED_BATCHES` of them at most.
         encoder: Whose vectors are wanted; its name is half of every key in the store.
         store: Where vectors are looked up and kept, batch by batch.
         batch_size: Contents per call of the encoder and per write.
@@ -110,7 +114,8 @@ def embed(
     began = time.perf_counter()
     work = _Work(encoder, store, Claims(store, encoder.name, claim_seconds), batch_size, retry_failed)
     stream = iter(items)
-    while buffer := list(islice(stream, batch_size * BUFFERED_BATCHES)):
+    buffered = max(batch_size, min(batch_size * BUFFERED_BATCHES, MOST_BUFFERED))
+    while buffer := list(islice(stream, buffered)):
         for done in chain(work.buffer(buffer), work.meet()):
             if progress is not None and done:
                 progress.advance(done)

@@ -67,7 +67,9 @@ class Encoders(Section):
         default="fp32",
         description="how the service reads: int8 takes half the time and a quarter of the memory",
     )
-    batch_size: int = Field(default=64, ge=1, le=4096, description="items encoded at once")
+    batch_size: int | None = Field(
+        default=None, ge=1, le=8192, description="items encoded at once; the default suits the device"
+    )
 
 
 class Train(Section):

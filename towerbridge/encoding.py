@@ -190,12 +190,14 @@ def _embed(
     progress: Progress,
     retry_failed: bool,
 ) -> tuple[str | None, EmbedReport | None]:
-    from embeddings.job import embed, select
+    from embeddings.device import choose_device
+    from embeddings.job import BATCH_SIZES, embed, select
 
     report = None
     if encoder is not None:
         progress.start(f"encode {modality}", store.counts().items)
-        size = workspace.config.encoders.batch_size
+        config = workspace.config
+        size = config.encoders.batch_size or BATCH_SIZES[choose_device(config.device)]
         report = embed(store.items(), encoder, embeddings, size, progress, retry_failed)
     select(embeddings, modality, encoder)
     return encoder.name if encoder else None, report
