@@ -192,7 +192,7 @@ def test_stopping_a_command_is_clean(environment, tmp_path, sent, code):
         env={**environment, "PYTHONPATH": str(ROOT)}, cwd=tmp_path,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(2)
+    time.sleep(5)
     assert process.poll() is None, process.communicate()
     process.send_signal(sent)
     _, said = process.communicate(timeout=30)
