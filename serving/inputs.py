@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )  # fmt: skip
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from catalog.documents import checked_id
 from catalog.errors import DataError
@@ -75,6 +76,15 @@ Id = Annotated[
 PathId = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_id)]
 _TIME_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
 Time = Annotated[float, BeforeValidator(to_epoch), WithJsonSchema(_TIME_SCHEMA)]
+
+
+class _IdConvertor(PathConvertor):
+    """`{name:id}` in the path of a route: any text, as `path`, and lines that end as well."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("id", _IdConvertor())
 
 
 class _Body(BaseModel):

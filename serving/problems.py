@@ -62,6 +62,12 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 """For OpenAPI; `serving.app` adds the Problem schema to the document."""
+BODY_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **RESPONSES,
+    400: {**RESPONSES[422], "description": "The body is no text, or no form, that can be read at all."},
+    413: {**RESPONSES[422], "description": "The body is larger than allowed."},
+}
+"""The same of routes that take a body."""
 UNKNOWN: dict[int | str, dict[str, Any]] = {
     **RESPONSES, 404: {**RESPONSES[422], "description": "There is no record of that id."},
 }  # fmt: skip

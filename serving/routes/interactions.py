@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from catalog.errors import DataError
 from serving.answers import Accepted, Events, json_answer
 from serving.inputs import MAX_ROWS, EventError, InteractionIn, PathId, read_event
-from serving.problems import RESPONSES, problem, request_id
+from serving.problems import BODY_RESPONSES, RESPONSES, problem, request_id
 from serving.service import service_of
 
 router = APIRouter(tags=["interactions"])
@@ -43,7 +43,7 @@ BODY = {
 @router.post(
     "/v1/interactions",
     response_model=Accepted,
-    responses=RESPONSES,
+    responses=BODY_RESPONSES,
     openapi_extra=BODY,
     summary="Record what users did",
 )
@@ -79,7 +79,7 @@ async def record(request: Request) -> Response:
 
 
 @router.get(
-    "/v1/users/{user_id:path}/interactions",
+    "/v1/users/{user_id:id}/interactions",
     response_model=Events,
     responses=RESPONSES,
     summary="What a user did",

@@ -27,7 +27,7 @@ from serving.intake import (
     read_features,
     refused,
 )  # fmt: skip
-from serving.problems import RESPONSES, UNKNOWN, problem, request_id
+from serving.problems import BODY_RESPONSES, UNKNOWN, problem, request_id
 from serving.routes.interactions import iso
 from serving.service import Service, service_of
 from serving.stock import Taken
@@ -49,7 +49,7 @@ def documented(model: type[ItemBody | ItemChange]) -> dict[str, Any]:
     "/v1/items",
     response_model=WrittenItem,
     status_code=201,
-    responses={**RESPONSES, 200: {"model": WrittenItem, "description": "It replaced one of that id."}},
+    responses={**BODY_RESPONSES, 200: {"model": WrittenItem, "description": "It replaced one of that id."}},
     openapi_extra=documented(ItemIn),
     summary="Add an item",
 )
@@ -64,9 +64,9 @@ async def post(request: Request) -> Response:
 
 
 @router.put(
-    "/v1/items/{item_id:path}",
+    "/v1/items/{item_id:id}",
     response_model=WrittenItem,
-    responses={**RESPONSES, 201: {"model": WrittenItem, "description": "There was none of that id."}},
+    responses={**BODY_RESPONSES, 201: {"model": WrittenItem, "description": "There was none of that id."}},
     openapi_extra=documented(ItemBody),
     summary="Replace an item",
 )
@@ -79,9 +79,9 @@ async def put(request: Request, item_id: Annotated[PathId, Path()]) -> Response:
 
 
 @router.patch(
-    "/v1/items/{item_id:path}",
+    "/v1/items/{item_id:id}",
     response_model=WrittenItem,
-    responses=UNKNOWN | {409: {**UNKNOWN[404], "description": "Others keep changing it."}},
+    responses=BODY_RESPONSES | UNKNOWN | {409: {**UNKNOWN[404], "description": "Others keep changing it."}},
     openapi_extra=documented(ItemChange),
     summary="Change some fields of an item",
 )
@@ -114,7 +114,7 @@ async def patch(request: Request, item_id: Annotated[PathId, Path()]) -> Respons
     )
 
 
-@router.delete("/v1/items/{item_id:path}", responses=UNKNOWN, summary="Remove an item")
+@router.delete("/v1/items/{item_id:id}", responses=UNKNOWN, summary="Remove an item")
 async def delete(request: Request, item_id: Annotated[PathId, Path()]) -> Response:
     """Let an item be gone from every answer; what users did with it still tells of their taste."""
     if not await service_of(request).stock.delete(item_id):
@@ -123,7 +123,7 @@ async def delete(request: Request, item_id: Annotated[PathId, Path()]) -> Respon
 
 
 @router.get(
-    "/v1/items/{item_id:path}", response_model=StoredItemOut, responses=UNKNOWN, summary="An item's record"
+    "/v1/items/{item_id:id}", response_model=StoredItemOut, responses=UNKNOWN, summary="An item's record"
 )
 async def get(request: Request, item_id: Annotated[PathId, Path()]) -> Response:
     """The record as it is stored."""

@@ -13,7 +13,7 @@ from fastapi.responses import Response
 
 from serving.answers import RankedMovies, json_answer
 from serving.inputs import RankMoviesIn
-from serving.problems import RESPONSES, request_id
+from serving.problems import BODY_RESPONSES, request_id
 from serving.service import service_of
 
 router = APIRouter(tags=["compatible shapes"])
@@ -22,7 +22,7 @@ router = APIRouter(tags=["compatible shapes"])
 @router.post(
     "/recommendation/ranked_recommendation",
     response_model=RankedMovies,
-    responses=RESPONSES,
+    responses=BODY_RESPONSES,
     summary="Rank movies by title, by predicted rating",
 )
 async def ranked_recommendation(request: Request, body: RankMoviesIn) -> Response:

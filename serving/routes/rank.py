@@ -9,14 +9,14 @@ from fastapi.responses import Response
 
 from serving.answers import RankedList, ranked_items, ranked_list
 from serving.inputs import CandidateIn, RankIn
-from serving.problems import RESPONSES, request_id
+from serving.problems import BODY_RESPONSES, request_id
 from serving.service import service_of
 
 router = APIRouter(tags=["recommendations"])
 
 
 @router.post(
-    "/v1/rank", response_model=RankedList, responses=RESPONSES, summary="Rank given items for a user"
+    "/v1/rank", response_model=RankedList, responses=BODY_RESPONSES, summary="Rank given items for a user"
 )
 async def rank(request: Request, body: RankIn) -> Response:
     """All candidates come back, each once; those not in the catalogue at the end, marked `unknown`."""

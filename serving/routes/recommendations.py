@@ -18,7 +18,7 @@ router = APIRouter(tags=["recommendations"], route_class=PlainRoute)
 
 
 @router.get(
-    "/v1/users/{user_id:path}/recommendations",
+    "/v1/users/{user_id:id}/recommendations",
     response_model=RankedList,
     responses=RESPONSES,
     openapi_extra=documented("user_id", RecommendationsIn),

@@ -15,14 +15,15 @@ from embeddings.encoder import Modality
 from serving.answers import SearchResults, found_items, json_answer
 from serving.inputs import PictureSearchIn, SearchIn
 from serving.intake import ImageQuery, checked, given_bytes, kept, read_body, refused
-from serving.problems import RESPONSES, problem, request_id
+from serving.model import Model
+from serving.problems import BODY_RESPONSES, RESPONSES, problem, request_id
 from serving.query import PlainRoute, documented, read_query
 from serving.search import search
-from serving.service import Model, Service, service_of
+from serving.service import Service, service_of
 
 router = APIRouter(tags=["search"], route_class=PlainRoute)
 NO_ENCODER: dict[int | str, dict[str, Any]] = {
-    **RESPONSES, 501: {**RESPONSES[422], "description": "This model has no image encoder."}
+    **BODY_RESPONSES, 501: {**RESPONSES[422], "description": "This model has no image encoder."}
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ LEARNED = Weights(behaviour=1.0)
 
 
 @router.get(
-    "/v1/items/{item_id:path}/similar", response_model=SimilarItems, responses=UNKNOWN,
+    "/v1/items/{item_id:id}/similar", response_model=SimilarItems, responses=UNKNOWN,
     summary="What is like an item", openapi_extra=documented("item_id", SimilarIn),
 )  # fmt: skip
 async def similar(request: Request) -> Response:

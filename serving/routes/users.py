@@ -11,29 +11,29 @@ from catalog.records import User, UserId
 from serving.answers import StoredUser, WrittenUser, json_answer
 from serving.inputs import PathId
 from serving.intake import UserBody, UserIn, read_features
-from serving.problems import RESPONSES, UNKNOWN, problem, request_id
+from serving.problems import BODY_RESPONSES, UNKNOWN, problem, request_id
 from serving.service import service_of
 
 router = APIRouter(tags=["users"])
-NEW = {**RESPONSES, 201: {"model": WrittenUser, "description": "There was none of that id."}}
+NEW = {**BODY_RESPONSES, 201: {"model": WrittenUser, "description": "There was none of that id."}}
 
 
 @router.post(
     "/v1/users", response_model=WrittenUser, status_code=201, summary="Add a user",
-    responses={**RESPONSES, 200: {"model": WrittenUser, "description": "It replaced one of that id."}},
+    responses={**BODY_RESPONSES, 200: {"model": WrittenUser, "description": "It replaced one of that id."}},
 )  # fmt: skip
 async def post(request: Request, body: UserIn) -> Response:
     """Insert or replace a user's record."""
     return await _write(request, body.user_id, body)
 
 
-@router.put("/v1/users/{user_id:path}", response_model=WrittenUser, responses=NEW, summary="Replace a user")
+@router.put("/v1/users/{user_id:id}", response_model=WrittenUser, responses=NEW, summary="Replace a user")
 async def put(request: Request, user_id: Annotated[PathId, Path()], body: UserBody) -> Response:
     """Insert or replace a user's record; what is left out is not known from now on."""
     return await _write(request, user_id, body)
 
 
-@router.delete("/v1/users/{user_id:path}", responses=UNKNOWN, summary="Forget a user")
+@router.delete("/v1/users/{user_id:id}", responses=UNKNOWN, summary="Forget a user")
 async def delete(request: Request, user_id: Annotated[PathId, Path()]) -> Response:
     """Remove a user's record and all their interactions.
 
@@ -46,9 +46,7 @@ async def delete(request: Request, user_id: Annotated[PathId, Path()]) -> Respon
     return json_answer(body, request_id(request))
 
 
-@router.get(
-    "/v1/users/{user_id:path}", response_model=StoredUser, responses=UNKNOWN, summary="A user's record"
-)
+@router.get("/v1/users/{user_id:id}", response_model=StoredUser, responses=UNKNOWN, summary="A user's record")
 async def get(request: Request, user_id: Annotated[PathId, Path()]) -> Response:
     """The record as it is stored."""
     user = await service_of(request).store.user(user_id)
