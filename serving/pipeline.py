@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from bundle.reader import Bundle
-from catalog.errors import RecommenderError
+from catalog.errors import DataError, RecommenderError
 from catalog.records import Candidates, Floats, History, Ints, User
 from index.protocol import Mask, best, best_first
 from serving.catalogue import Catalogue, Rows
@@ -25,7 +25,9 @@ from serving.likeness import Profile, Weights, compare
 from serving.ranker import OnnxRanker, Ranker, Scores, Viewer
 from serving.rerank import diversify
 from serving.resemblance import hear_of_new
-from serving.sources import SHARES, CandidateSource, Demand, Pool, default_sources, merge
+from serving.sources.merge import Pool, ask, merge
+from serving.sources.registry import NAMES, SHARES, default_sources
+from serving.sources.source import CandidateSource, Demand
 from towers.cross import heard
 from towers.features import FeatureSpace
 
@@ -55,6 +57,8 @@ class Query:
     diversity: float = 0.0
     """0 ranks by score alone, 1 by being unlike what is already on the list."""
     explain: bool = False
+    time: float | None = None
+    """As of when, in seconds since the epoch; None is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ class Pipeline:
         items = viewer.items
         allowed = self._allowed(items, state.seen, query)
         wanted = max(self.config.candidates, query.offset + query.limit)
-        pool = self._pool(viewer, allowed, wanted, failed)
+        pool = self._pool(viewer, self._demand(viewer, state, allowed, wanted, query), failed)
         ranked = self._ranks(viewer)
         scored = self._score(viewer, pool.found, failed, ratings=False) if ranked else None
         scores = pool.found.scores if scored is None else scored.scores
@@ -153,8 +157,32 @@ class Pipeline:
         viewer = self._viewer(state, failed)
         wanted = max(self.config.candidates, query.offset + query.limit)
         allowed = self._allowed(viewer.items, state.seen, query)
-        found = self._pool(viewer, allowed, wanted, failed).found
+        found = self._pool(viewer, self._demand(viewer, state, allowed, wanted, query), failed).found
         return best(found.rows, found.scores, len(found))
+
+    def propose(self, name: str, state: UserState, query: Query) -> Ranked:
+        """What one source proposes by itself, in its own order; nothing where the bundle does not carry it.
+
+        Args:
+            name: one of `serving.sources.registry.NAMES`.
+            state: the user; a history of one item asks what goes with that item.
+            query: page, filters and time.
+
+        Raises:
+            DataError: there is no source of that name.
+        """
+        source = next((one for one in self._sources if one.name == name), None)
+        if source is None and name not in NAMES:
+            raise DataError(f"expected a source among {', '.join(NAMES)}; found {name[:80]!r}")
+        failed: list[str] = []
+        if source is None:
+            return Ranked(NO_ROWS, np.zeros(0, np.float32), [])
+        viewer = self._viewer(state, failed) if source.reads_towers else self._onlooker(state)
+        allowed = self._allowed(viewer.items, state.seen, query)
+        wanted = query.offset + query.limit
+        found = ask(source, self._demand(viewer, state, allowed, wanted, query), failed)
+        rows, scores = found.rows[query.offset : wanted], found.scores[query.offset : wanted]
+        return Ranked(rows, scores, [name] * len(rows), failed=tuple(failed))
 
     def alike(self, profile: Profile, weights: Weights, query: Query, seen: Ints) -> Ranked:
         """The items most like a profile, by fused cosine alone: exact, and without towers or ranker.
@@ -253,6 +281,16 @@ class Pipeline:
             zeros = np.zeros(self.bundle.manifest.dims.vector, np.float32)
             return Viewer(items, inputs, zeros, state.history, said, cold=True, failed=True)
 
+    def _onlooker(self, state: UserState) -> Viewer:
+        """A user as those see them who look at the history alone."""
+        zeros = np.zeros(self.bundle.manifest.dims.vector, np.float32)
+        unheard = np.zeros((0, 0), np.float32)
+        return Viewer(self.catalogue.now, {}, zeros, state.history, unheard, cold=not len(state.history))
+
+    def _demand(self, viewer: Viewer, state: UserState, allowed: Mask, wanted: int, query: Query) -> Demand:
+        user_id = state.user.user_id if state.user else ""
+        return Demand(viewer, allowed, wanted, user_id, query.time)
+
     def _allowed(self, items: Rows, seen: Ints, query: Query) -> Mask:
         if query.categories:
             allowed = np.zeros(len(items), bool)
@@ -265,8 +303,8 @@ class Pipeline:
         allowed[query.exclude] = False
         return allowed
 
-    def _pool(self, viewer: Viewer, allowed: Mask, wanted: int, failed: list[str]) -> Pool:
-        pool = merge(self._sources, Demand(viewer, allowed, wanted), self.config.shares, failed)
+    def _pool(self, viewer: Viewer, demand: Demand, failed: list[str]) -> Pool:
+        pool = merge(self._sources, demand, self.config.shares, failed)
         if viewer.failed:  # no similarity to order by: keep the order of the sources
             scores = np.linspace(1.0, 0.0, len(pool.found), endpoint=False, dtype=np.float32)
         else:

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 from bundle.reader import Bundle
-from catalog.errors import BundleError
+from catalog.errors import BundleError, DataError
 from catalog.records import Candidates, History, User, UserId
 from serving.pipeline import Pipeline, PipelineConfig, Query, UserState
 from serving.ranker import RetrievalRanker, Scores, Viewer
-from serving.sources import Demand, merge
+from serving.sources.merge import merge
+from serving.sources.registry import default_sources
+from serving.sources.source import Demand
 from tests.bundle.make import COLD, HIDDEN, USERS, N, make_bundle, ranker
 
 STRANGER = UserState(None, History.empty(), np.zeros(0, np.int64))
@@ -178,10 +180,11 @@ def test_diversity_mixes_the_axes(pipeline: Pipeline) -> None:
 class Broken:
     """Stands for any stage; every use of it fails."""
 
-    name = "two_tower"
+    reads_towers = True
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, name: str = "two_tower") -> None:
         self.error = error
+        self.name = name
 
     def score(self, viewer: Viewer, found: Candidates, *, ratings: bool) -> Scores:
         raise self.error
@@ -212,9 +215,8 @@ class TestDegradation:
         assert ranked.rows[0] == 37
 
     def test_without_the_index_other_sources_answer(self, bundle: Bundle) -> None:
-        from serving.sources import ItemItem, Popular
-
-        sources = [Broken(RuntimeError("index")), ItemItem(), Popular(bundle)]
+        _, _, item_item, popular = default_sources(bundle)
+        sources = [Broken(RuntimeError("index")), item_item, popular]
         ranked = Pipeline(bundle, sources=sources).recommend(state(1), Query(limit=40))
         assert ranked.failed == ("two_tower",)
         assert set(ranked.sources) == {"item_item", "popular"}
@@ -241,6 +243,32 @@ def test_a_stranger_is_answered_in_retrieval_order(bundle: Bundle) -> None:
     assert ranked.failed == ()
     retrieved = Pipeline(bundle).retrieve(STRANGER, Query(limit=10))
     assert ranked.rows.tolist() == retrieved.rows[:10].tolist()
+
+
+def test_one_source_alone_answers_in_its_own_order(pipeline: Pipeline) -> None:
+    popular = pipeline.propose("popular", state(1), Query(limit=3))
+    assert (popular.rows.tolist(), popular.sources) == ([0, 2, 3], ["popular"] * 3)
+    then = pipeline.propose("popular", state(1), Query(limit=2, offset=1, categories=("green",)))
+    assert then.rows.tolist() == [9, 13]
+    assert pipeline.propose("item_item", state(20), Query(limit=5)).rows.tolist() == [21, 22]
+    assert pipeline.propose("two_tower", state(1), Query(limit=2)).rows.tolist() == [37, 33]
+
+
+def test_a_source_that_fails_is_named_and_one_that_the_bundle_lacks_is_silent(bundle: Bundle) -> None:
+    broken = Pipeline(bundle, sources=[Broken(RuntimeError("index"))])
+    assert broken.propose("two_tower", state(1), Query()).failed == ("two_tower",)
+    assert broken.propose("popular", state(1), Query()).rows.tolist() == []
+    with pytest.raises(DataError, match=r"expected a source among .*popular.*found 'best'"):
+        broken.propose("best", state(1), Query())
+
+
+def test_a_source_without_a_share_is_asked_only_where_gaps_are_left(bundle: Bundle) -> None:
+    sources = [*default_sources(bundle), Broken(RuntimeError("asked"), "rules")]
+    shares = (("two_tower", 0.5), ("item_item", 0.5))
+    narrow = Pipeline(bundle, PipelineConfig(candidates=6, shares=shares), sources=sources)
+    assert narrow.recommend(state(20), Query(limit=6)).failed == ()
+    everything = Pipeline(bundle, PipelineConfig(candidates=N, shares=shares), sources=sources)
+    assert everything.recommend(state(20), Query(limit=N)).failed == ("rules",)
 
 
 def test_merging_without_sources_is_an_empty_pool(pipeline: Pipeline) -> None:
