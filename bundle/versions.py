@@ -7,8 +7,11 @@ services: those watch CURRENT, or are told.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +35,31 @@ class Version:
 
 def versions(folder: Path) -> list[Version]:
     """All sealed versions, oldest first; a folder that is no bundle is left out, a damaged one raises."""
-    serving = _read(folder / CURRENT)[:1]
-    names = sorted(path.name for path in folder.iterdir() if _sealed(path)) if folder.is_dir() else []
-    return [Version(name, folder / name, read_manifest(folder / name), [name] == serving) for name in names]
+    now = serving(folder)
+    return [Version(name, folder / name, read_manifest(folder / name), name == now) for name in names(folder)]
+
+
+def names(folder: Path) -> list[str]:
+    """The names of all sealed versions, oldest first; nothing of them is read."""
+    return sorted(path.name for path in folder.iterdir() if _sealed(path)) if folder.is_dir() else []
+
+
+def serving(folder: Path) -> str | None:
+    """The name of the version that serves, whether or not it is there; None before the first promotion."""
+    return next(iter(_read(folder / CURRENT)), None)
+
+
+def earlier(folder: Path) -> list[str]:
+    """The versions that served before, as `rollback` would go through them: those still there, latest last."""
+    now = serving(folder)
+    return [name for name in _read(folder / PREVIOUS) if name != now and _sealed(folder / name)]
+
+
+def folder_of(folder: Path, version: str) -> Path:
+    """The folder of a sealed version; BundleError where there is none of that name."""
+    if not re.match(VERSION_PATTERN, version) or not _sealed(folder / version):
+        raise BundleError(f"expected one of the versions {names(folder)} of {folder}, found {version!r}")
+    return folder / version
 
 
 def current(folder: Path) -> Path:
@@ -44,18 +69,18 @@ def current(folder: Path) -> Path:
         NotReadyError: nothing was promoted yet.
         BundleError: CURRENT names something that is not there.
     """
-    names = _read(folder / CURRENT)
-    if not names:
+    name = serving(folder)
+    if name is None:
         raise NotReadyError(
             f"expected {folder / CURRENT} to name a bundle, found none; "
             "run `towerbridge build` (or `towerbridge demo`), which promotes what it built"
         )
-    if not re.match(VERSION_PATTERN, names[0]) or not _sealed(folder / names[0]):
+    if not re.match(VERSION_PATTERN, name) or not _sealed(folder / name):
         raise BundleError(
-            f"{folder / CURRENT} names {names[0]!r}, which is no bundle in {folder}; "
+            f"{folder / CURRENT} names {name!r}, which is no bundle in {folder}; "
             "choose another with `towerbridge promote VERSION`"
         )
-    return folder / names[0]
+    return folder / name
 
 
 def promote(folder: Path, version: str) -> Path:
@@ -63,28 +88,43 @@ def promote(folder: Path, version: str) -> Path:
 
     A caller that wants more than a readable manifest opens the bundle (`Bundle.open`) first.
     """
-    if not re.match(VERSION_PATTERN, version) or not _sealed(folder / version):
-        found = [one.name for one in versions(folder)]
-        raise BundleError(f"expected one of the versions {found} of {folder}, found {version!r}")
-    read_manifest(folder / version)
-    serving = _read(folder / CURRENT)
-    if serving != [version]:
-        # The stack first: a crash in between leaves the serving version on top, and `rollback` skips it.
-        _write(folder / PREVIOUS, [*_read(folder / PREVIOUS), *serving])
-        _write(folder / CURRENT, [version])
-    return folder / version
+    path = folder_of(folder, version)
+    read_manifest(path)
+    with _alone(folder):
+        now = _read(folder / CURRENT)
+        if now != [version]:
+            # The stack first: a crash in between leaves the serving version on top, and `rollback` skips it.
+            _write(folder / PREVIOUS, [*_read(folder / PREVIOUS), *now])
+            _write(folder / CURRENT, [version])
+    return path
 
 
 def rollback(folder: Path) -> Path:
     """Go back to the version that served before the present one; returns its folder."""
-    serving, stack = _read(folder / CURRENT), _read(folder / PREVIOUS)
-    while stack and (stack[-1:] == serving or not _sealed(folder / stack[-1])):
-        stack.pop()
-    if not stack:
-        raise BundleError(f"expected an earlier version to go back to in {folder / PREVIOUS}, found none")
-    _write(folder / CURRENT, stack[-1:])
-    _write(folder / PREVIOUS, stack[:-1])
+    with _alone(folder):
+        now, stack = _read(folder / CURRENT), _read(folder / PREVIOUS)
+        while stack and (stack[-1:] == now or not _sealed(folder / stack[-1])):
+            stack.pop()
+        if not stack:
+            raise BundleError(f"expected an earlier version to go back to in {folder / PREVIOUS}, found none")
+        _write(folder / CURRENT, stack[-1:])
+        _write(folder / PREVIOUS, stack[:-1])
     return folder / stack[-1]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else promotes meanwhile, in this process or another one."""
+    if not folder.is_dir():
+        raise BundleError(
+            f"expected versions in {folder}, found no such folder; run `towerbridge build` first"
+        )
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _sealed(path: Path) -> bool:
