@@ -25,6 +25,7 @@ from serving.limits import LimitBody
 from serving.routes import health, interactions, items, movies, rank, recommendations, search, similar, users
 from serving.service import Service, opened
 from serving.settings import Settings
+from serving.traffic import Traffic
 
 log = logging.getLogger(__name__)
 ROUTERS = (
@@ -81,6 +82,7 @@ def create_app(
         LimitBody, max_bytes=settings.max_body_bytes,
         uploads=UPLOADS, max_upload_bytes=settings.max_upload_bytes,
     )  # fmt: skip
+    app.add_middleware(Traffic)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

@@ -1,0 +1,80 @@
+"""A model while it answers: opened beside the one before it, brought up to date, drained and closed.
+
+What was written since the model was trained is in its catalogue before it answers anything. It is closed when the
+last request that may hold it has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from embeddings.store import EmbeddingStore
+from serving.model import Model
+from serving.settings import Settings
+from serving.state import GuardedStore
+from serving.stock import Stock
+
+log = logging.getLogger(__name__)
+CATCH_UP_SECONDS = 30.0
+"""Longest wait, before the first answer, for the items that changed since the model was trained."""
+DRAIN_SECONDS = 30.0
+"""Longest wait for the requests that a model has begun to answer."""
+LOOK_SECONDS = 0.02
+"""Between two looks at how many they are."""
+
+
+@dataclass(slots=True)
+class Online:
+    """A model, the stock that keeps its items as the store has them, and who works with both."""
+
+    model: Model
+    stock: Stock
+    requests: int = 0
+    """Begun while this was what answers, and not ended yet."""
+    _follower: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(
+        cls, path: Path, settings: Settings, store: GuardedStore, embeddings: EmbeddingStore
+    ) -> Online:
+        """Open a bundle and bring it up to date with what was written since it was trained.
+
+        Raises:
+            BundleError: see `Model.open`.
+        """
+        model = await asyncio.to_thread(Model.open, path, settings, embeddings)
+        online = cls(model, Stock(model.catalogue, model.senses, store, model.as_of))
+        online._follower = asyncio.create_task(online.stock.follow())
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CATCH_UP_SECONDS):
+                    await online.stock.settled.wait()
+        except BaseException:
+            await online.close()
+            raise
+        return online
+
+    async def retire(self) -> None:
+        """Close once nobody answers with it any more."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DRAIN_SECONDS
+        while self.requests and loop.time() < until:
+            await asyncio.sleep(LOOK_SECONDS)
+        if self.requests:
+            log.warning(
+                "model %s is closed under %d requests that did not end in %.0f s",
+                self.model.bundle.version, self.requests, DRAIN_SECONDS,
+            )  # fmt: skip
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop following, and end the threads of the model."""
+        while self._follower is not None and not self._follower.done():
+            # Until it is: `asyncio.wait_for`, which the driver uses, may swallow one (Python 3.11).
+            self._follower.cancel()
+            await asyncio.wait([self._follower], timeout=0.2)
+        await asyncio.to_thread(self.model.close)
