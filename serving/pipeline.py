@@ -23,11 +23,12 @@ from serving.catalogue import Catalogue, Rows
 from serving.explain import Reasons, reasons
 from serving.likeness import Profile, Weights, compare
 from serving.ranker import OnnxRanker, Ranker, Scores, Viewer
-from serving.rerank import diversify
+from serving.rerank import diversify, make_room
 from serving.resemblance import hear_of_new
 from serving.sources.merge import Pool, ask, merge
 from serving.sources.registry import NAMES, SHARES, default_sources
 from serving.sources.source import CandidateSource, Demand
+from serving.sources.two_tower import TwoTower
 from towers.cross import heard
 from towers.features import FeatureSpace
 
@@ -66,6 +67,8 @@ class PipelineConfig:
     """How wide the first stage is, and who fills it."""
 
     candidates: int = 500
+    new_every: int = 10
+    """Of so many places one goes to an item that came after the model was trained and suits the user; 0: to none."""
     shares: tuple[tuple[str, float], ...] = SHARES
     """The share of the candidates that each source proposes first; gaps are filled by precedence."""
 
@@ -142,7 +145,11 @@ class Pipeline:
         order = best_first(scores)
         if query.diversity > 0:
             vectors = items.vectors[pool.found.rows[order]]
-            order = order[diversify(vectors, scores[order], query.diversity, query.offset + query.limit)]
+            chosen = diversify(vectors, scores[order], query.diversity, query.offset + query.limit)
+            order = np.concatenate([order[chosen], np.delete(order, chosen)])
+        newcomers = self._newcomers(items, pool)
+        if newcomers.any():
+            order = order[make_room(newcomers[order], self.config.new_every)]
         page = order[query.offset : query.offset + query.limit]
         rows = pool.found.rows[page]
         return Ranked(
@@ -310,6 +317,15 @@ class Pipeline:
         else:
             scores = self._similarity(viewer, pool.found.rows)
         return Pool(Candidates(pool.found.rows, scores), pool.sources, pool.names)
+
+    def _newcomers(self, items: Rows, pool: Pool) -> Mask:
+        """`[n]` which of a pool came after the training, and are as near the user as what the towers found."""
+        new: Mask = pool.found.rows >= items.bundled
+        found = pool.sources == pool.names.index(TwoTower.name) if TwoTower.name in pool.names else ~new
+        if not self.config.new_every or not new.any() or not found.any():
+            return np.zeros(len(new), bool)
+        new &= pool.found.scores >= pool.found.scores[found].min()
+        return new
 
     def _similarity(self, viewer: Viewer, rows: Ints) -> Floats:
         # `take` gathers rows of a matrix in a third of the time of an index.

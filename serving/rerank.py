@@ -1,10 +1,13 @@
-"""What is done with a ranked list before it is shown: diversity."""
+"""What is done with a ranked list before it is shown: diversity, and room for what is new."""
 
 from __future__ import annotations
+
+from collections import deque
 
 import numpy as np
 
 from catalog.records import Floats, Ints
+from index.protocol import Mask
 
 
 def diversify(vectors: Floats, scores: Floats, diversity: float, count: int) -> Ints:
@@ -34,6 +37,31 @@ def diversify(vectors: Floats, scores: Floats, diversity: float, count: int) -> 
         left[pick] = False
         np.maximum(nearest_chosen, directions @ directions[pick], out=nearest_chosen)
     return chosen
+
+
+def make_room(new: Mask, every: int) -> Ints:
+    """Positions `[n]` in an order in which of each `every` places one is a newcomer's, as long as there are any.
+
+    A ranker is right to put what nobody has taken below what many took, and nobody would ever take it. Where a
+    newcomer stands among the `every` by its own rank nothing moves; where none does, the best comes last among them.
+
+    Args:
+        new: `[n]` which of a ranked list, best first, are newcomers.
+        every: at least 1.
+    """
+    known, newcomers = deque(np.flatnonzero(~new).tolist()), deque(np.flatnonzero(new).tolist())
+    order: list[int] = []
+    owed = False
+    while newcomers:
+        if len(order) % every == 0:
+            owed = True
+        due = owed and len(order) % every == every - 1
+        if due or not known or newcomers[0] < known[0]:
+            order.append(newcomers.popleft())
+            owed = False
+        else:
+            order.append(known.popleft())
+    return np.array([*order, *known], np.int64)
 
 
 def unit(vectors: Floats) -> Floats:

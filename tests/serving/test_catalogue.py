@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle.reader import Bundle, Content
-from catalog.records import Item
+from catalog.records import Candidates, Item, ItemId
 from embeddings.hashing import HashingImageEncoder, HashingTextEncoder
 from serving.catalogue import Catalogue
-from serving.pipeline import Pipeline, Query, UserState
+from serving.pipeline import Pipeline, PipelineConfig, Query, UserState
+from serving.ranker import Scores, Viewer
 from serving.resemblance import CONTENT, Resemblance, hear_of_new
 from tests.bundle import senses
 from tests.serving.test_pipeline import STRANGER, history
@@ -168,3 +169,38 @@ class TestResemblance:
         catalogue = Catalogue(bundle, FeatureSpace.load(bundle.path / "features.json"))
         put(catalogue, senses.item(48))
         assert catalogue.now.columns.alike_rows[48].tolist() == [-1] * 5
+
+
+class Hostile:
+    """A ranker to whom whatever is new is worth nothing."""
+
+    def score(self, viewer: Viewer, found: Candidates, *, ratings: bool) -> Scores:
+        return Scores(np.where(found.rows >= viewer.items.bundled, -100.0, found.scores).astype(np.float32))
+
+
+@pytest.mark.parametrize(("every", "place"), [(10, 9), (5, 4), (1, 0)])
+@pytest.mark.parametrize("diversity", [0.0, 0.5])
+def test_a_newcomer_that_suits_has_a_place_whatever_the_ranker_says(
+    bundle: Bundle, every: int, place: int, diversity: float
+) -> None:
+    pipeline = Pipeline(bundle, PipelineConfig(new_every=every), ranker=Hostile())
+    put(pipeline.catalogue, replace(senses.item(3), item_id=ItemId("twin")))
+    ranked = pipeline.recommend(UserState(None, history(3), np.array([3])), Query(diversity=diversity))
+    assert ranked.rows.tolist().index(senses.N) == place
+    assert ranked.sources[place] == "new"
+    assert len(set(ranked.rows.tolist())) == 10
+
+
+def test_the_ranker_alone_decides_where_no_place_is_kept(bundle: Bundle) -> None:
+    pipeline = Pipeline(bundle, PipelineConfig(new_every=0), ranker=Hostile())
+    put(pipeline.catalogue, replace(senses.item(3), item_id=ItemId("twin")))
+    rows = pipeline.recommend(UserState(None, history(3), np.array([3])), Query(limit=100)).rows
+    assert rows.tolist().index(senses.N) == len(rows) - 1
+
+
+def test_no_place_is_kept_for_what_the_towers_would_not_find(bundle: Bundle) -> None:
+    pipeline = Pipeline(bundle, PipelineConfig(candidates=10), ranker=Hostile())
+    user = UserState(None, history(3), np.array([3]))
+    worst = int(pipeline.recommend(user, Query(limit=100)).rows[-1])
+    put(pipeline.catalogue, replace(senses.item(worst), item_id=ItemId("twin")))
+    assert senses.N not in pipeline.recommend(user, Query(limit=9)).rows

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.rerank import diversify
+from serving.rerank import diversify, make_room
 
 # Two near copies, one at right angles, one opposite.
 VECTORS = np.array([[1, 0], [2, 0], [0, 1], [-1, 0]], np.float32)
@@ -39,3 +39,37 @@ def test_choices_are_different_and_begin_with_the_best(
     assert len(chosen) == min(n, count) == len(set(chosen.tolist()))
     if len(chosen):
         assert scores[chosen[0]] == scores.max()
+
+
+@pytest.mark.parametrize(
+    ("new", "every", "expected"),
+    [
+        (
+            "kkknnk",
+            2,
+            [0, 3, 1, 4, 2, 5],
+        ),  # each second place, and when there are none left the rest as it was
+        ("kknkkk", 10, [0, 1, 2, 3, 4, 5]),  # one came by itself
+        ("kkkkkn", 3, [0, 1, 5, 2, 3, 4]),
+        ("nnkkkn", 3, [0, 1, 2, 3, 4, 5]),
+        ("nnkkkkkn", 3, [0, 1, 2, 3, 4, 7, 5, 6]),  # two at once are not two blocks' worth
+        ("kkn", 1, [2, 0, 1]),
+        ("nn", 4, [0, 1]),
+        ("kk", 4, [0, 1]),
+        ("", 4, []),
+    ],
+)
+def test_newcomers_get_a_place_of_so_many(new: str, every: int, expected: list[int]) -> None:
+    assert make_room(np.array([one == "n" for one in new], bool), every).tolist() == expected
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(1, 12))
+def test_room_is_made_and_nothing_else_moves(new: list[bool], every: int) -> None:
+    order = make_room(np.array(new, bool), every)
+    assert sorted(order.tolist()) == list(range(len(new)))
+    flags = np.array(new, bool)[order]
+    for kind in (False, True):  # among themselves both keep their order
+        assert (np.diff(order[flags == kind]) > 0).all()
+    last = int(np.flatnonzero(flags)[-1]) + 1 if flags.any() else 0
+    for at in range(0, last - every + 1, every):
+        assert flags[at : at + every].any()
