@@ -22,6 +22,8 @@ Document = dict[str, Any]
 LONGEST_ID = 1024
 """Bytes of UTF-8."""
 FEATURE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+WEB = "http"
+"""How the address of a picture begins that is on the web."""
 EVENT_FIELDS = {"_id": 0, "u": 1, "i": 1, "t": 1, "s": 1, "n": 1, "v": 1, "f": 1, "r": 1, "q": 1}
 """Projection of an interaction: everything but its derived identity."""
 
@@ -105,6 +107,11 @@ def document_to_item(document: Mapping[str, Any]) -> Item:
         document_to_features(document["features"]),
         document["available"],
     )
+
+
+def address_of(image: str | None) -> str | None:
+    """Where on the web a picture is; None of one that is in its record or in a file, and of none."""
+    return image if image is not None and image[:4] == WEB else None
 
 
 def user_to_document(user: User) -> Document:

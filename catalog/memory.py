@@ -16,7 +16,7 @@ from catalog import documents
 from catalog.documents import Document
 from catalog.records import BadRow, IdMap, Interaction, InteractionLog, Item, User
 from catalog.schema import DatasetSchema
-from catalog.store import Counts, EventColumns, StoredItem, Written
+from catalog.store import Counts, EventColumns, StoredItem, Told, Written
 
 LOOK_SECONDS = 0.005
 """Between two looks for changed items."""
@@ -196,6 +196,11 @@ class MemoryLiveStore:
     async def item(self, item_id: str) -> StoredItem | None:
         """The item's record, a deleted one too; None for one that never was."""
         return self._stored(item_id) if item_id in self.tables.items else None
+
+    async def told(self, item_ids: Sequence[str]) -> dict[str, Told]:
+        """Texts and addresses of pictures of many items, by id."""
+        rows = [self.tables.items[name] for name in item_ids if name in self.tables.items]
+        return {row["_id"]: Told(row["text"], documents.address_of(row["image"])) for row in rows}
 
     async def put_item(
         self, item: Item, *, deleted: bool = False, over: float | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -21,13 +21,18 @@ from catalog import documents
 from catalog.documents import Document
 from catalog.mongo import store_errors
 from catalog.records import Item, ItemId, User
-from catalog.store import StoredItem
+from catalog.store import StoredItem, Told
 
 POLL_SECONDS = 0.4
 OVERLAP_SECONDS = 10.0
 """How much the clocks of two writers may differ, and a write may take, where changes are asked for by time."""
 READ_TOGETHER = 50
 """Items to a batch: each may hold a picture."""
+_BEGINS = {"$substrCP": [{"$ifNull": ["$image", ""]}, 0, len(documents.WEB)]}
+TOLD_FIELDS: Document = {
+    "text": 1, "image": {"$cond": [{"$eq": [_BEGINS, documents.WEB]}, "$image", None]}
+}  # fmt: skip
+"""Pictures that are in the record stay where they are."""
 NO_STREAMS = 40573
 """The server's code for "change streams need a replica set"."""
 
@@ -42,6 +47,14 @@ class MongoRecords:
         with store_errors("reading an item"):
             row = await self.database["items"].find_one({"_id": item_id})
         return None if row is None else _stored(row)
+
+    async def told(self, item_ids: Sequence[str]) -> dict[str, Told]:
+        """Texts and addresses of pictures of many items, by id."""
+        with store_errors("reading what items tell"):
+            cursor = self.database["items"].find(
+                {"_id": {"$in": list(item_ids)}}, TOLD_FIELDS, batch_size=max(1, len(item_ids))
+            )
+            return {row["_id"]: Told(row["text"], row["image"]) async for row in cursor}
 
     async def put_item(
         self, item: Item, *, deleted: bool = False, over: float | None = None

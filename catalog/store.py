@@ -55,6 +55,15 @@ class StoredItem:
     """Kept for what users did with it, but not there any more for anybody who asks."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an item's record tells that answers do not carry."""
+
+    text: str
+    address: str | None
+    """Where on the web the picture is; None where it is elsewhere, or there is none."""
+
+
 class CatalogStore(Protocol):
     """Whole collections, for import and training. Every write is idempotent."""
 
@@ -103,6 +112,9 @@ class RecordStore(Protocol):
 
     async def item(self, item_id: str) -> StoredItem | None:
         """The item's record, a deleted one too; None for one that never was."""
+
+    async def told(self, item_ids: Sequence[str]) -> dict[str, Told]:
+        """Texts and addresses of pictures of many items, by id; those that never were are left out."""
 
     async def put_item(
         self, item: Item, *, deleted: bool = False, over: float | None = None

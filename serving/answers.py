@@ -279,6 +279,6 @@ def ranked_list(
     return json_answer(body, request_id)
 
 
-def json_answer(body: dict[str, Any], request_id: str) -> Response:
+def json_answer(body: object, request_id: str) -> Response:
     """Any body as an answer that bears the request's id."""
     return Response(orjson.dumps(body), headers={"x-request-id": request_id}, media_type="application/json")

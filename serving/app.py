@@ -22,15 +22,17 @@ from catalog.store import LiveStore
 from embeddings.store import EmbeddingStore
 from serving import problems
 from serving.limits import LimitBody
-from serving.routes import health, interactions, items, movies, rank, recommendations, search, similar, users
+from serving.routes import health, interactions, items, rank, recommendations, search, similar, users
 from serving.service import Service, opened
 from serving.settings import Settings
+from serving.storefronts import movies, picture_posts, posts, retailer
 from serving.traffic import Traffic
 
 log = logging.getLogger(__name__)
 ROUTERS = (
-    recommendations.router, rank.router, movies.router, interactions.router, similar.router, search.router,
+    recommendations.router, rank.router, interactions.router, similar.router, search.router,
     items.router, users.router, health.router,
+    movies.router, posts.router, picture_posts.router, retailer.router,
 )  # fmt: skip
 """In order: a path that ends in an id comes after those that go on behind one."""
 UPLOADS = ("/v1/items", "/v1/search/image")

@@ -20,7 +20,7 @@ import numpy as np
 from catalog.errors import StoreError
 from catalog.records import History, Interaction, Item, User, UserId
 from catalog.schema import DatasetSchema
-from catalog.store import EventColumns, LiveStore, StoredItem, Written
+from catalog.store import EventColumns, LiveStore, StoredItem, Told, Written
 from serving.catalogue import Names
 from serving.pipeline import UserState
 
@@ -93,6 +93,10 @@ class GuardedStore:
     async def item(self, item_id: str) -> StoredItem | None:
         """An item's record."""
         return await self._within(self._read_seconds, self._store.item, item_id)
+
+    async def told(self, item_ids: Sequence[str]) -> dict[str, Told]:
+        """Texts and addresses of pictures of many items, by id."""
+        return await self._within(self._read_seconds, self._store.told, item_ids)
 
     async def put_item(
         self, item: Item, *, deleted: bool = False, over: float | None = None

@@ -15,7 +15,7 @@ from catalog.memory import MemoryStore
 from catalog.mongo import MongoStore
 from catalog.mongo_live import MongoLiveStore
 from catalog.records import Interaction, Item, User
-from catalog.store import CatalogStore, LiveStore, StoredItem
+from catalog.store import CatalogStore, LiveStore, StoredItem, Told
 
 Open = Callable[[], AbstractAsyncContextManager[LiveStore]]
 FULL = Item("7/é", "Sevén", "text 🎬", "data:,x", {"genres": ("War", "Drama"), "year": 1995.0}, False)
@@ -78,6 +78,19 @@ def test_an_item_is_written_and_read_back(stores: tuple[CatalogStore, Open]) -> 
 
     run(stores, story)
     assert list(stores[0].items()) == [FULL]
+
+
+def test_many_records_tell_their_texts_and_where_pictures_are(stores: tuple[CatalogStore, Open]) -> None:
+    """Only what is on the web has an address: not a picture in the record, a file of the import, or none."""
+    pictures = ["https://x.example/ü.jpg", "data:image/png;base64,AA==", "posters/1.jpg", "ü", None]
+    stores[0].put_items([Item(f"p{i}", "t", f"text {i}", image) for i, image in enumerate(pictures)])
+
+    async def story(live: LiveStore) -> None:
+        told = await live.told(["p4", "p0", "nobody", "p1", "p2", "p3"])
+        assert told == {f"p{i}": Told(f"text {i}", pictures[0] if i == 0 else None) for i in range(5)}
+        assert await live.told([]) == {}
+
+    run(stores, story)
 
 
 def test_a_deleted_item_is_kept_aside(stores: tuple[CatalogStore, Open]) -> None:

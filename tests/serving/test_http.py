@@ -16,7 +16,8 @@ from tests.bundle.make import HIDDEN, HOSTILE, SCHEMA, VERSION, N, item_id, make
 from tests.serving.conftest import client_of
 
 HOSTILE_USERS = [
-    "a b", "a/b", "/", "x/recommendations", 'quo"te', "emoji 🎬", "$where", "a?b#c", "a%b", "ü", "null", "two\nlines\n"
+    "a b", "a/b", "/", "x/recommendations", 'quo"te', "emoji 🎬", "$where", "a?b#c", "a%b", "ü", "null",
+    "two\nlines\n",
 ]  # fmt: skip
 
 
@@ -372,11 +373,12 @@ class TestOperations:
         get = document["paths"]["/v1/users/{user_id}/recommendations"]["get"]
         assert get["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("RankedList")
         assert list(get["responses"]["422"]["content"]) == ["application/problem+json"]
-        assert set(document["paths"]) == {
+        ours = {path for path in document["paths"] if not path.startswith(("/v1/models", "/v1/admin"))}
+        assert ours == {
             "/v1/users/{user_id}/recommendations", "/v1/rank", "/recommendation/ranked_recommendation",
             "/v1/interactions", "/v1/users/{user_id}/interactions", "/health", "/health/live", "/health/ready",
             "/v1/items", "/v1/items/{item_id}", "/v1/items/{item_id}/similar", "/v1/search", "/v1/search/image",
-            "/v1/users", "/v1/users/{user_id}",
+            "/v1/users", "/v1/users/{user_id}", "/post/recommendations/", "/recommendations", "/recommend",
         }  # fmt: skip
         assert client.get("/docs").status_code == 200
 

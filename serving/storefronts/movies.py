@@ -16,7 +16,7 @@ from serving.inputs import RankMoviesIn
 from serving.problems import BODY_RESPONSES, request_id
 from serving.service import service_of
 
-router = APIRouter(tags=["compatible shapes"])
+router = APIRouter(tags=["storefronts"])
 
 
 @router.post(
