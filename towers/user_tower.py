@@ -9,6 +9,7 @@ relative (learned biases by distance), so every prefix of a history trains the s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -137,8 +138,9 @@ class Block(keras.layers.Layer):
     def attend(self, x: tf.Tensor, present: tf.Tensor, at: tuple[int, ...] | None) -> tf.Tensor:
         """Causal multi-head attention with a learned bias per distance (Raffel et al. 2020)."""
         asking = x if at is None else tf.gather(x, at, axis=1)
+        steps, future = self.apart(x)
         here = slice(None) if at is None else list(at)
-        bias = tf.gather(self.distance, self.steps[here], axis=1) + self.future[here]
+        bias = tf.gather(self.distance, steps[here], axis=1) + future[here]
         q, k, v = (
             self._split(layer(y)) for layer, y in ((self.query, asking), (self.key, x), (self.value, x))
         )
@@ -147,10 +149,20 @@ class Block(keras.layers.Layer):
         padding = (1.0 - tf.cast(present, tf.float32)) * FLOOR
         weights = tf.nn.softmax(logits + padding[:, None, None, :], axis=-1)
         joined = tf.transpose(product(weights, v), (0, 2, 1, 3))
-        return self.out(tf.reshape(joined, (-1, len(self.steps[here]), self.size)))
+        return self.out(tf.reshape(joined, (-1, asking.shape[1] or tf.shape(asking)[1], self.size)))
+
+    def apart(self, x: tf.Tensor) -> tuple[Any, Any]:
+        """Distances, and what is added where an event lies ahead, of a sequence `[batch, length, size]`.
+
+        Batches of short histories are narrower than the tower's, and their length is known in the step only.
+        """
+        length = x.shape[1]
+        if length is not None:
+            return self.steps[:length, :length], self.future[:length, :length]
+        length = tf.shape(x)[1]
+        return tf.constant(self.steps)[:length, :length], tf.constant(self.future)[:length, :length]
 
     def _split(self, x: tf.Tensor) -> tf.Tensor:
         """`[batch, length, size]` → `[batch, heads, length, size / heads]`."""
-        return tf.transpose(
-            tf.reshape(x, (-1, x.shape[1], self.heads, self.size // self.heads)), (0, 2, 1, 3)
-        )
+        length = x.shape[1] or tf.shape(x)[1]
+        return tf.transpose(tf.reshape(x, (-1, length, self.heads, self.size // self.heads)), (0, 2, 1, 3))

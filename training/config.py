@@ -17,6 +17,8 @@ class TrainConfig:
     ranker: RankerConfig = field(default_factory=RankerConfig)
     history: int = 50
     """Events that the user tower reads."""
+    user_id_events: int = 5
+    """Training events from which on a user has an id embedding; of others the history tells as much."""
     epochs: int = 40
     patience: int = 3
     """Validations without a better one after which the towers stop."""
@@ -49,7 +51,7 @@ class TrainConfig:
         """Refuse values that cannot be meant."""
         counts = ("history", "epochs", "patience", "validate_every", "batch_size", "rating_epochs", "list_size",
                   "rating_batch_size", "order_epochs", "order_batch_size", "candidates", "neighbours",
-                  "validation_users", "held_out")  # fmt: skip
+                  "validation_users", "held_out", "user_id_events")  # fmt: skip
         for name in counts:
             if getattr(self, name) < 1:
                 raise ConfigError(f"expected training.{name} of at least 1, got {getattr(self, name)}")

@@ -53,7 +53,9 @@ def export(
             vector=config.towers.embedding_size, text=data.content.text.shape[1],
             image=data.content.image.shape[1], history=space.history,
         ),
-        counts=Counts(items=len(data.items), users=len(trained), interactions=int(learned.sum())),
+        counts=Counts(
+            items=len(data.items), users=len(np.unique(data.log.user_rows[learned])), interactions=int(learned.sum())
+        ),
         encoders=Encoders(text=data.content.text_encoder, image=data.content.image_encoder),
         heads=("score", "rating") if rating else ("score",),
         rank_by="ranker" if order.lifts else "retrieval",

@@ -97,7 +97,7 @@ def untrained(
     """Both towers before their first step, the windows they learn from, and what they read of users and items."""
     log = data.log
     learned = split.training(log)
-    trained = np.bincount(log.user_rows[learned], minlength=len(data.users)) > 0
+    trained = np.bincount(log.user_rows[learned], minlength=len(data.users)) >= config.user_id_events
     columns = item_columns(data, space, learned, config)
     users = UserColumns.of(space, data, trained)
     windows = Windows(data, split, space, users)

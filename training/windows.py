@@ -19,6 +19,8 @@ from training.dataset import TrainingData
 from training.split import Split
 
 Batch = dict[str, NDArray[Any]]
+NARROW = (4, 8, 16, 32)
+"""Widths of batches of short histories, besides the whole one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class UserColumns:
 
     @classmethod
     def of(cls, space: FeatureSpace, data: TrainingData, trained: NDArray[np.bool_]) -> UserColumns:
-        """Users with training events are numbered from 1; 0 stands for all others."""
+        """Users with enough training events `[users]` are numbered from 1; 0 stands for all others."""
         tokens = [space.user_inputs(user, 0)["user_tokens"] for user in data.users]
         row = np.where(trained, np.cumsum(trained), 0).astype(np.int32)
         return cls(row, np.concatenate(tokens) if tokens else np.zeros((0, space.user_slots), np.int32))
@@ -57,6 +59,9 @@ class Windows:
         weights = np.array([0.0, *space.type_weights], np.float32)[log.types]
         self._asked = data.targets() & (weights > 0)
         self._weights = weights
+        # Where most of a whole window would be padding, windows of like length are put together.
+        packed = len(used) > 0 and np.minimum(self._end - self._begin, self._size).mean() < self._size / 2
+        self._widths = np.array([*(width for width in NARROW if packed and width < self._size), self._size])
 
     @property
     def examples(self) -> int:
@@ -65,33 +70,39 @@ class Windows:
 
     def steps(self, batch_size: int) -> int:
         """Batches of an epoch, about: the number of windows varies a little with where they are cut."""
+        if len(self._widths) > 1:
+            return len(self._cut_and_packed(batch_size, np.random.default_rng(0)))
         size = self._end - self._begin
         return int(np.ceil(np.ceil(size / self._size).sum() / batch_size))
 
     def epoch(self, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
-        """Batches of one epoch in random order."""
-        window, last = self._cut(rng)
-        order = rng.permutation(len(window))
-        for at in range(0, len(order), batch_size):
-            chosen = order[at : at + batch_size]
-            yield self.batch(window[chosen], last[chosen])
+        """Batches of one epoch in random order.
 
-    def batch(self, window: Ints, last: Ints) -> Batch:
+        Args:
+            batch_size: whole windows in a batch; of narrower ones as many more as make up for their width.
+            rng: draws where to cut, and the order.
+        """
+        for window, last, width in self._cut_and_packed(batch_size, rng):
+            yield self.batch(window, last, width)
+
+    def batch(self, window: Ints, last: Ints, width: int | None = None) -> Batch:
         """Arrays of some windows.
 
         Args:
             window: `[batch]` positions in the list of users that have training events.
             last: `[batch]` position in the log of the last event that is asked for.
+            width: events of the longest of their histories or more; all that the tower reads where not given.
 
         Returns:
-            history_* `[batch, history]` left-padded, target_rows `[batch, 1 + history]` (-1 = not asked) and
+            history_* `[batch, width]` left-padded, target_rows `[batch, 1 + width]` (-1 = not asked) and
             target_weights: entry 0 asks for the user's first event, entry t for the one after history t - 1.
         """
+        width = width or self._size
         begin, user = self._begin[window], self._user[window]
-        at = last[:, None] - self._size + np.arange(self._size)[None, :]
+        at = last[:, None] - width + np.arange(width)[None, :]
         present = at >= begin[:, None]
         at = np.where(present, at, 0)
-        first = begin >= last - self._size
+        first = begin >= last - width
         target = np.concatenate([np.where(first, begin, 0)[:, None], np.where(present, at + 1, 0)], axis=1)
         asked = np.concatenate([first[:, None], present], axis=1) & self._asked[target]
         return {
@@ -104,6 +115,19 @@ class Windows:
             "target_rows": np.where(asked, self._rows[target], -1),
             "target_weights": np.where(asked, self._weights[target], np.float32(0)),
         }
+
+    def _cut_and_packed(self, batch_size: int, rng: np.random.Generator) -> list[tuple[Ints, Ints, int]]:
+        """The batches of one epoch: which windows, their last positions, and the width that all of them fit."""
+        window, last = self._cut(rng)
+        fits = np.searchsorted(self._widths, np.minimum(last - self._begin[window], self._size))
+        order = rng.permutation(len(window))
+        batches = []
+        for at, width in enumerate(self._widths.tolist()):
+            some, count = order[fits[order] == at], batch_size * self._size // width
+            batches += [some[begin : begin + count] for begin in range(0, len(some), count)]
+        if len(self._widths) > 1:
+            batches = [batches[at] for at in rng.permutation(len(batches))]
+        return [(window[some], last[some], int(self._widths[fits[some[0]]])) for some in batches]
 
     def _cut(self, rng: np.random.Generator) -> tuple[Ints, Ints]:
         """Windows of one epoch: which user, and the last position asked for."""

@@ -13,8 +13,8 @@ from training.windows import UserColumns, Windows, history_batch
 HISTORY = 4
 
 
-def windows(data):
-    space = FeatureSpace.fit(data.schema, data.items, data.users, HISTORY)
+def windows(data, history=HISTORY):
+    space = FeatureSpace.fit(data.schema, data.items, data.users, history)
     users = UserColumns.of(space, data, np.ones(len(data.users), bool))
     return Windows(data, everything(data), space, users), space
 
@@ -43,11 +43,13 @@ def test_disliked_and_repeated_items_are_context_but_not_asked_for():
     assert batch["target_rows"].tolist() == [[1, -1, -1, -1, -1]]
 
 
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(0, 100))
-def test_every_event_is_asked_for_from_its_own_past(lengths, seed):
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(0, 100), st.sampled_from([HISTORY, 20])
+)
+def test_every_event_is_asked_for_from_its_own_past(lengths, seed, history):
     events = [(u, n) for u, length in enumerate(lengths) for n in range(length)]
     data = tiny(events, items=40, users=len(lengths))
-    made, _ = windows(data)
+    made, _ = windows(data, history)
     asked = {}
     batches = list(made.epoch(3, np.random.default_rng(seed)))
     for batch in batches:
@@ -82,6 +84,25 @@ def test_long_histories_are_cut_elsewhere_in_each_epoch():
         for _ in range(12)
     }
     assert len(seen) > 1
+
+
+def test_short_histories_are_packed_into_narrow_batches():
+    lengths = [2] * 37 + [3] * 10 + [7] * 6 + [50]
+    events = [(u, n) for u, length in enumerate(lengths) for n in range(length)]
+    made, _ = windows(tiny(events, items=60, users=len(lengths)), history=40)
+    batches = list(made.epoch(2, np.random.default_rng(0)))
+    shapes = [batch["history_rows"].shape for batch in batches]
+    # at 2 * 40 events a batch: 47 windows of at most 3 events, 6 of at most 8, and parts of the long history
+    assert sum(rows for rows, width in shapes if width == 4) == 47
+    assert max(shapes, key=lambda shape: shape[0]) == (20, 4)
+    assert (6, 8) in shapes or (7, 8) in shapes
+    assert len(shapes) <= 8
+    assert made.steps(2) == pytest.approx(len(batches), abs=2)
+
+
+def test_long_histories_are_not_packed():
+    made, _ = windows(tiny([(u, n) for u in range(9) for n in range(30)], items=40, users=9), history=40)
+    assert {b["history_rows"].shape[1] for b in made.epoch(2, np.random.default_rng(0))} == {40}
 
 
 def test_windows_and_serving_make_the_same_inputs(simulated):
