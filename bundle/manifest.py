@@ -78,7 +78,9 @@ class IndexInfo(_Part):
 
 
 Head = Literal["score", "rating"]
-RankBy = Literal["ranker", "retrieval"]
+RankBy = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+"""`ranker`, `retrieval` (the order of the towers), or the name of the one candidate source that decides alone."""
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Manifest(BaseModel):
@@ -98,6 +100,8 @@ class Manifest(BaseModel):
     heads: tuple[Head, ...] = Field(min_length=1)
     rank_by: RankBy
     """What orders recommendations: the learned ranker ships as the order only where it lifts."""
+    shares: dict[str, Share] = {}
+    """The share of the pool that each candidate source fills first; empty: what serving does by itself."""
     rating_range: tuple[float, float] | None = None
     index: IndexInfo
     metrics: dict[str, JsonValue] = {}

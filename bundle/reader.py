@@ -21,6 +21,7 @@ from bundle.durable import sha256
 from bundle.graph import Graph, OnnxGraph, Tensor, check_tensors
 from bundle.manifest import NAME, REQUIRED, Manifest, read_manifest
 from bundle.probes import replay, replay_part
+from bundle.proposals import Proposals, Table, check_rows
 from bundle.space import ContentSpace
 from catalog.errors import BundleError
 from catalog.records import Floats, IdMap, Ints
@@ -81,6 +82,8 @@ class Bundle:
     alike_rows: Int32s
     """[n, a] what reads and looks alike, likewise."""
     alike_weights: Floats
+    proposals: Proposals
+    """What further candidate sources propose from."""
     categories: Mapping[str, Ints]
     """Rows per category value, rising."""
     content: Content | None
@@ -117,7 +120,7 @@ class Bundle:
         if len(metadata) != n:
             raise BundleError(f"expected metadata of {n} items in {path}, found {len(metadata)}")
         graphs: dict[str, Any] = {name: OnnxGraph.open(path / file, threads) for name, file in GRAPHS.items()}
-        tables: dict[str, Any] = _optional_table(path, "successor", n) | _optional_table(path, "alike", n)
+        successor, alike = Table.open(path, "successor", n), Table.open(path, "alike", n)
         bundle = cls(
             path=path, manifest=manifest, **graphs, items=items, users=users, metadata=metadata,
             available=load_array(path / "items/available.npy", np.bool_, (n,)),
@@ -129,7 +132,8 @@ class Bundle:
             popular=load_array(path / "neighbours/popular.npy", np.int32, (None,)),
             item_item_rows=load_array(path / "neighbours/item_item.rows.npy", np.int32, (n, None)),
             item_item_weights=load_array(path / "neighbours/item_item.weights.npy", np.float32, (n, None)),
-            **tables,
+            successor_rows=successor.rows, successor_weights=successor.weights,
+            alike_rows=alike.rows, alike_weights=alike.weights, proposals=Proposals.open(path, n),
             categories=_categories(path / "items/categories.json", n),
             content=_content(path / "content", manifest), places=_places(path / "content", manifest),
             words=path / "words" if (path / "words").is_dir() else None,
@@ -157,17 +161,8 @@ class Bundle:
 
     def _check_arrays(self) -> None:
         n = len(self.items)
-        for name, rows, lowest in [
-            ("neighbours/popular.npy", self.popular, 0),
-            ("neighbours/item_item.rows.npy", self.item_item_rows, -1),
-            ("neighbours/successor.rows.npy", self.successor_rows, -1),
-            ("neighbours/alike.rows.npy", self.alike_rows, -1),
-        ]:
-            if rows.size and (rows.min() < lowest or rows.max() >= n):
-                raise BundleError(
-                    f"expected rows {lowest} … {n - 1} in {self.path / name}, "
-                    f"found {rows.min()} … {rows.max()}; build the bundle again"
-                )
+        check_rows(self.path / "neighbours/popular.npy", self.popular, 0, n)
+        check_rows(self.path / "neighbours/item_item.rows.npy", self.item_item_rows, -1, n)
         if not np.isfinite(self.vectors).all():
             raise BundleError(
                 f"expected finite numbers in {self.path / 'vectors.npy'}, found NaN or infinity"
@@ -273,17 +268,6 @@ def _ids(folder: Path, count: int | None) -> IdMap:
             f"found {len(set(names))} different among {len(names)}; build the bundle again"
         )
     return IdMap.of(names)
-
-
-def _optional_table(bundle: Path, name: str, n: int) -> dict[str, NDArray[Any]]:
-    """Rows and weights `[n, m]` of a table of neighbours, of no columns where the bundle has none."""
-    rows, weights = (bundle / f"neighbours/{name}.{part}.npy" for part in ("rows", "weights"))
-    if not rows.is_file():
-        return {f"{name}_rows": np.zeros((n, 0), np.int32), f"{name}_weights": np.zeros((n, 0), np.float32)}
-    return {
-        f"{name}_rows": load_array(rows, np.int32, (n, None)),
-        f"{name}_weights": load_array(weights, np.float32, (n, None)),
-    }
 
 
 def _content(folder: Path, manifest: Manifest) -> Content | None:

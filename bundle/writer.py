@@ -44,6 +44,7 @@ from bundle.manifest import (
     RankBy,
 )  # fmt: skip
 from bundle.probes import Probe, write_probes
+from bundle.proposals import TableName, Trends
 from bundle.space import ContentSpace
 from catalog.errors import BundleError
 from catalog.records import Floats, Ints, Item
@@ -174,10 +175,24 @@ class BundleWriter:
         self._array("neighbours/item_item.rows.npy", item_item_rows, np.int32, 2)
         self._array("neighbours/item_item.weights.npy", item_item_weights, np.float32, 2)
 
-    def table(self, name: Literal["successor", "alike"], rows: np.ndarray[Any, Any], weights: Floats) -> None:
+    def table(self, name: TableName, rows: np.ndarray[Any, Any], weights: Floats) -> None:
         """Add one more table of neighbours, rows and weights `[n, m]`, -1 padded; a bundle may go without."""
         self._array(f"neighbours/{name}.rows.npy", rows, np.int32, 2)
         self._array(f"neighbours/{name}.weights.npy", weights, np.float32, 2)
+
+    def trends(self, trends: Trends) -> None:
+        """Add what events were worth by item and hour; a bundle may go without."""
+        for name in ("rows", "hours", "worth"):
+            np.save(self.path(f"neighbours/trending.{name}.npy"), getattr(trends, name), allow_pickle=False)
+
+    def value(self, value: Floats) -> None:
+        """Add the best value `[n]`, NaN where it is not known; a bundle may go without."""
+        self._array("items/value.npy", value, np.float32, 1)
+
+    def tree(self, parents: Mapping[str, str]) -> None:
+        """Add the category above each category; a bundle may go without."""
+        text = json.dumps(parents, ensure_ascii=False, separators=(",", ":"))
+        self.path("items/tree.json").write_text(text, "utf-8")
 
     def probes(self, probes: Mapping[str, Probe]) -> None:
         """Add what the training framework answered, one probe per graph."""
@@ -193,6 +208,7 @@ class BundleWriter:
         heads: Sequence[Head],
         rank_by: RankBy,
         index: IndexInfo,
+        shares: Mapping[str, float] | None = None,
         rating_range: tuple[float, float] | None = None,
         encoders: Encoders | None = None,
         metrics: Mapping[str, JsonValue] | None = None,
@@ -213,7 +229,7 @@ class BundleWriter:
         manifest = Manifest(
             version=self.version, created=datetime.now(UTC).replace(microsecond=0), dataset=dataset,
             schema=schema, dims=dims, encoders=encoders or Encoders(), counts=counts,
-            heads=tuple(heads), rank_by=rank_by, rating_range=rating_range, index=index,
+            heads=tuple(heads), rank_by=rank_by, shares=dict(shares or {}), rating_range=rating_range, index=index,
             metrics=dict(metrics or {}), training=dict(training or {}),
             files={n: FileEntry(sha256=sha256(p), bytes=p.stat().st_size) for n, p in files.items()},
         )  # fmt: skip

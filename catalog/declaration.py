@@ -22,14 +22,14 @@ A minimal one, complete:
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from catalog.errors import ConfigError
-from catalog.schema import DatasetSchema, Feature, InteractionType, Name
+from catalog.schema import BestValue, DatasetSchema, Feature, InteractionType, Name
 from catalog.source import Cell, Content, Declared, Entity, Events, Items, Sequences, Table, Users
 
 
@@ -124,6 +124,7 @@ class Declaration(Declared):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     title: str = ""
     category: str | None = None
+    best_value: BestValue | None = Field(default=None, description="item features that tell a bargain")
     folder: str | None = Field(default=None, pattern=r"^[\w.-]+$", description="its folder; else its name")
     types: dict[Name, InteractionType] = Field(min_length=1, max_length=32)
     items: Items | None = None
@@ -156,6 +157,8 @@ class Declaration(Declared):
             self.category and schema.items[self.category].kind == "numeric"
         ):
             raise ValueError(f"category = {self.category!r} must name a categorical or multi item feature")
+        if self.best_value != schema.best_value:
+            raise ValueError("best_value must name item features")
         return self
 
     def _types_exist(self, named: set[str], file: str) -> None:
@@ -237,10 +240,22 @@ class Declaration(Declared):
             users=users,
             interactions=self.types,
             category=self.category if self.category in items else None,
+            tree=self._tree(items),
+            best_value=self.best_value if self._is_told(items) else None,
             timed=not any(map(present, (*self.sequences, *untimed))),
             generated=tuple(each.say for each in made if each is not None and each.say is not None),
             missing=missing,
         )
+
+    def _tree(self, items: Mapping[str, Feature]) -> str | None:
+        """The first item feature that is read along a taxonomy."""
+        tables = [] if self.items is None else [self.items, *self.items.joins]
+        cells = [each for table in tables for each in table.features.items()]
+        return next((name for name, cell in cells if cell.taxonomy is not None and name in items), None)
+
+    def _is_told(self, items: Mapping[str, Feature]) -> bool:
+        """Whether all features that tell a bargain are there."""
+        return self.best_value is not None and set(self.best_value.model_dump().values()) <= set(items)
 
 
 def _features(tables: Iterable[Entity]) -> dict[str, Feature]:

@@ -47,12 +47,27 @@ class InteractionType(BaseModel):
             raise ValueError("a query carries no value and rejects nothing")
         return self
 
+    def worth(self, value: float | None = None) -> float:
+        """How much one such event speaks for its item: its weight; nothing where it rejects, or liked too little."""
+        below = self.positive_from is not None and value is not None and value < self.positive_from
+        return 0.0 if self.polarity == "negative" or below else self.weight
+
     @property
     def bounds(self) -> tuple[float, float] | None:
         """Least and largest value, or None for a type without values."""
         if self.minimum is None or self.maximum is None:
             return None
         return self.minimum, self.maximum
+
+
+class BestValue(BaseModel):
+    """The numeric item features that say what an item is worth its price."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    discount: Name = Field(description="by which share the price is lowered, 0 to 1")
+    rating: Name = Field(description="mean of what buyers gave")
+    reviews: Name = Field(description="how many gave something")
 
 
 class DatasetSchema(BaseModel):
@@ -66,6 +81,11 @@ class DatasetSchema(BaseModel):
     users: dict[Name, Feature] = {}
     interactions: dict[Name, InteractionType] = Field(min_length=1, max_length=32)
     category: str | None = Field(default=None, description="the item feature that categories mean in the API")
+    tree: str | None = Field(
+        default=None,
+        description="the multi item feature that holds a category and all above it, itself first",
+    )
+    best_value: BestValue | None = Field(default=None, description="what tells a bargain")
     timed: bool = Field(default=True, description="whether times are real, not just an order of events")
     generated: tuple[str, ...] = Field(default=(), description="what was generated, in sentences for reports")
     missing: tuple[str, ...] = Field(default=(), description="declared tables that were not there")
@@ -76,6 +96,17 @@ class DatasetSchema(BaseModel):
             self.category not in self.items or self.items[self.category].kind == "numeric"
         ):
             raise ValueError(f"category = {self.category!r} must name a categorical or multi item feature")
+        return self
+
+    @model_validator(mode="after")
+    def _roles_are_features(self) -> DatasetSchema:
+        told = self.best_value.model_dump() if self.best_value is not None else {}
+        roles = {f"best_value.{role}": (name, "numeric") for role, name in told.items()}
+        if self.tree is not None:
+            roles["tree"] = (self.tree, "multi")
+        for role, (name, kind) in roles.items():
+            if name not in self.items or self.items[name].kind != kind:
+                raise ValueError(f"{role} = {name!r} must name a {kind} item feature")
         return self
 
     def type_code(self, name: str) -> int:

@@ -22,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bundle.manifest import Counts, Dims, Encoders, IndexInfo
 from bundle.probes import Probe
+from bundle.proposals import Trends
 from bundle.writer import BundleWriter
 from catalog.records import Item, ItemId, User, UserId
 from catalog.schema import DatasetSchema
@@ -187,8 +188,12 @@ def make_bundle(
     dims: Dims = DIMS,
     encoders: Encoders = NO_ENCODERS,
     carried: Mapping[str, Path] = MappingProxyType({}),
+    shares: Mapping[str, float] = MappingProxyType({}),
+    proposals: bool = False,
 ) -> Path:
-    """Write `folder/version` and return it; `carried` are exported encoders by modality."""
+    """Write `folder/version` and return it; `carried` are exported encoders by modality, `proposals` the parts that a
+    bundle may go without.
+    """
     catalogue, all_vectors = items(), vectors()
     space = dataclasses.replace(
         FeatureSpace.fit(schema, catalogue, USERS, history=HISTORY), version=version, cross_features=CROSS_1
@@ -216,15 +221,36 @@ def make_bundle(
         )
         for modality, exported in carried.items():
             writer.encoder(modality, exported)  # type: ignore[arg-type]
+        if proposals:
+            propose(writer)
         writer.probes(probes())
         return writer.seal(
             dataset="tiny", schema=schema, dims=dims, encoders=encoders,
             counts=Counts(items=N, users=2, interactions=321), heads=heads,  # type: ignore[arg-type]
-            rank_by=rank_by, rating_range=(1.0, 5.0),  # type: ignore[arg-type]
+            rank_by=rank_by, shares=shares, rating_range=(1.0, 5.0),  # type: ignore[arg-type]
             index=IndexInfo(kind="flat", recall_at_100=1.0), metrics={"next_item": {"ndcg@10": 0.1}},
             # Its vectors are not its item tower's, so that no item is to be computed anew from the store.
             training={"seed": 0, "as_of": 4e9},
         )  # fmt: skip
+
+
+def propose(writer: BundleWriter) -> None:
+    """Row r is like r + 4 (weight 1), implies r + 1 and r + 3 (0.8, 0.2); rows 30 and 31 trended in hours 100 and 99,
+    row 32 two days before; the value of row r is r, but not known of rows below 20; red and green are warm.
+    """
+    rows = np.arange(N, dtype=np.int32)
+    for name, steps, weights in (("tfidf", [4], [1.0]), ("rules", [1, 3], [0.8, 0.2])):
+        near = rows[:, None] + steps
+        writer.table(name, np.where(near < N, near, -1), np.tile(weights, (N, 1)).astype(np.float32))  # type: ignore[arg-type]
+    writer.trends(
+        Trends(
+            np.array([32, 31, 30], np.int32),
+            np.array([52, 99, 100], np.int32),
+            np.array([9, 2, 2], np.float32),
+        )
+    )
+    writer.value(np.where(rows < 20, np.nan, rows).astype(np.float32))
+    writer.tree({"red": "warm", "green": "warm", "blue": "cold", "night owl/🦉": "cold"})
 
 
 if __name__ == "__main__":
