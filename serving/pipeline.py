@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from bundle.reader import Bundle
-from catalog.errors import DataError, RecommenderError
+from catalog.errors import BundleError, DataError, RecommenderError
 from catalog.records import Candidates, Floats, History, Ints, User
 from index.protocol import Mask, best, best_first
 from serving.catalogue import Catalogue, Rows
@@ -25,9 +25,10 @@ from serving.likeness import Profile, Weights, compare
 from serving.ranker import OnnxRanker, Ranker, Scores, Viewer
 from serving.rerank import diversify, make_room
 from serving.resemblance import hear_of_new
-from serving.sources.merge import Pool, ask, merge
+from serving.sources.merge import Pool, Shares, ask, for_strangers, merge
 from serving.sources.registry import NAMES, SHARES, default_sources
 from serving.sources.source import CandidateSource, Demand
+from serving.sources.trending import DECAY, Trending
 from serving.sources.two_tower import TwoTower
 from towers.cross import heard
 from towers.features import FeatureSpace
@@ -69,8 +70,11 @@ class PipelineConfig:
     candidates: int = 500
     new_every: int = 10
     """Of so many places one goes to an item that came after the model was trained and suits the user; 0: to none."""
-    shares: tuple[tuple[str, float], ...] = SHARES
-    """The share of the candidates that each source proposes first; gaps are filled by precedence."""
+    shares: tuple[tuple[str, float], ...] = ()
+    """The share of the candidates that each source proposes first; gaps are filled by precedence. Where none are
+    given, those of the bundle, and of bundles that say nothing `SHARES`."""
+    decay: float = DECAY
+    """Of trending, per hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +125,38 @@ class Pipeline:
             ranker: instead of that of the bundle.
 
         Raises:
-            BundleError: features or index do not fit the bundle.
+            BundleError: features or index do not fit the bundle, or what it ranks by is not there.
         """
         self.bundle = bundle
         self.config = config or PipelineConfig()
         self.space = FeatureSpace.load(bundle.path / "features.json")
         self.catalogue = Catalogue(bundle, self.space)
-        self._sources = list(sources) if sources is not None else default_sources(bundle)
+        self._sources = list(sources) if sources is not None else default_sources(bundle, self.config.decay)
         self._ranker = ranker or OnnxRanker(bundle, self.space)
-        self._ranked = bundle.manifest.rank_by == "ranker"
+        rank_by = bundle.manifest.rank_by
+        self._ranked = rank_by == "ranker"
+        self._alone = None if rank_by in ("ranker", "retrieval") else rank_by
+        """The source that decides alone."""
+        if self._alone is not None and sources is None and self.source(self._alone) is None:
+            raise BundleError(
+                f"expected {bundle.path} to carry the source {rank_by!r} that it ranks by; build it again"
+            )
+        self._shares = self.config.shares or tuple((bundle.manifest.shares or SHARES).items())
+
+    @property
+    def trending(self) -> Trending | None:
+        """The source that live events are told to."""
+        source = self.source("trending")
+        return source if isinstance(source, Trending) else None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources there are, in order of precedence."""
+        return tuple(source.name for source in self._sources)
+
+    def source(self, name: str) -> CandidateSource | None:
+        """The source of that name; None where the bundle does not carry it."""
+        return next((source for source in self._sources if source.name == name), None)
 
     def recommend(self, state: UserState, query: Query) -> Ranked:
         """The best items that the user has not seen, `offset` … `offset + limit` of them."""
@@ -178,7 +205,7 @@ class Pipeline:
         Raises:
             DataError: there is no source of that name.
         """
-        source = next((one for one in self._sources if one.name == name), None)
+        source = self.source(name)
         if source is None and name not in NAMES:
             raise DataError(f"expected a source among {', '.join(NAMES)}; found {name[:80]!r}")
         failed: list[str] = []
@@ -311,8 +338,12 @@ class Pipeline:
         return allowed
 
     def _pool(self, viewer: Viewer, demand: Demand, failed: list[str]) -> Pool:
-        pool = merge(self._sources, demand, self.config.shares, failed)
-        if viewer.failed:  # no similarity to order by: keep the order of the sources
+        if self._alone is not None:
+            shares: Shares = ((self._alone, 1.0),)
+        else:
+            shares = for_strangers(self._shares) if viewer.cold else self._shares
+        pool = merge(self._sources, demand, shares, failed)
+        if viewer.failed or self._alone is not None:  # the order of the sources is the order
             scores = np.linspace(1.0, 0.0, len(pool.found), endpoint=False, dtype=np.float32)
         else:
             scores = self._similarity(viewer, pool.found.rows)

@@ -19,6 +19,7 @@ from catalog.records import Candidates, Ints
 from serving.sources.source import NOTHING, CandidateSource, Demand
 
 log = logging.getLogger(__name__)
+Shares = Sequence[tuple[str, float]]
 COLD_SHARE = 0.5
 """Of the pool of a user nothing is known of, the share that popular items propose first."""
 
@@ -33,10 +34,16 @@ class Pool:
     names: tuple[str, ...]
 
 
+def for_strangers(shares: Shares) -> Shares:
+    """Shares for a user nothing is known of: popular items first, the others in the proportions that they have."""
+    others = tuple((name, (1 - COLD_SHARE) * share) for name, share in shares if name != "popular")
+    return (*others, ("popular", COLD_SHARE))
+
+
 def merge(
     sources: Sequence[CandidateSource],
     demand: Demand,
-    shares: Sequence[tuple[str, float]],
+    shares: Shares,
     failed: list[str],
 ) -> Pool:
     """Ask sources and merge their proposals to at most `demand.k` different rows.
@@ -44,13 +51,10 @@ def merge(
     Args:
         sources: in order of precedence.
         demand: what to ask them.
-        shares: name → share `0 … 1` of the pool that a source fills first; sources not named fill only gaps.
+        shares: name and share `0 … 1` of the pool that a source fills first; sources not named fill only gaps.
         failed: gets the name of each source that raised; the others do its part.
     """
     quota = {name: ceil(share * demand.k) for name, share in shares}
-    if demand.viewer.cold:
-        quota = {name: ceil((1 - COLD_SHARE) * count) for name, count in quota.items()}
-        quota["popular"] = ceil(COLD_SHARE * demand.k)
     proposals: dict[str, Ints] = {}
     left = demand.allowed.copy()
     rows: list[Ints] = [NOTHING.rows]

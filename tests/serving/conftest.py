@@ -31,6 +31,12 @@ def bundle(bundle_path: Path) -> Bundle:
     return Bundle.open(bundle_path)
 
 
+@pytest.fixture(scope="session")
+def rich_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The same with all that a bundle may go without for its candidate sources."""
+    return Bundle.open(make_bundle(tmp_path_factory.mktemp("rich"), proposals=True))
+
+
 def event(user: str, row: int, at: float, kind: str = "rating", value: float | None = 5.0) -> Interaction:
     return Interaction(UserId(user), ItemId(item_id(row)), kind, at, value if kind == "rating" else None)
 
