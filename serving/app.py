@@ -22,6 +22,7 @@ from catalog.store import LiveStore
 from embeddings.store import EmbeddingStore
 from serving import problems
 from serving.limits import LimitBody
+from serving.page import assets, dataset, lists, pictures
 from serving.routes import health, interactions, items, rank, recommendations, search, similar, users
 from serving.service import Service, opened
 from serving.settings import Settings
@@ -30,6 +31,7 @@ from serving.traffic import Traffic
 
 log = logging.getLogger(__name__)
 ROUTERS = (
+    assets.router, dataset.router, lists.router, pictures.router,
     recommendations.router, rank.router, interactions.router, similar.router, search.router,
     items.router, users.router, health.router,
     movies.router, posts.router, picture_posts.router, retailer.router,

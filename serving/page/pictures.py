@@ -1,0 +1,99 @@
+"""`GET /v1/items/{item_id}/image`: the picture of an item, as its record has it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+from PIL import Image
+
+from embeddings.content import UnreadableError, image_bytes
+from serving.inputs import PathId
+from serving.model import Model
+from serving.problems import UNKNOWN, problem, request_id
+from serving.service import Service, service_of
+
+router = APIRouter(tags=["items"])
+SHOWN = "public, max-age=300"
+"""A picture that is replaced is seen by those who saw the old one within five minutes."""
+SIGNATURES = (
+    (b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"),
+    (b"BM", "image/bmp"), (b"II*\x00", "image/tiff"), (b"MM\x00*", "image/tiff"),
+)  # fmt: skip
+"""How files begin, by kind. Nothing else is sent: what a browser takes for a document could run scripts."""
+SAMPLED = 12
+"""Pictures whose shape stands for all."""
+NARROWEST, WIDEST, SQUARE = 0.6, 1.6, 1.0
+PICTURE: dict[int | str, dict[str, Any]] = {
+    **UNKNOWN,
+    200: {
+        "description": "The file.",
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in ("image/jpeg", "image/png", "image/webp")
+        },
+    },
+    304: {"description": "It is the one that `If-None-Match` names."},
+    404: {**UNKNOWN[404], "description": "There is no such item, or it has no picture."},
+}
+
+
+@router.get(
+    "/v1/items/{item_id:path}/image", responses=PICTURE, response_class=Response, summary="An item's picture"
+)
+async def image(request: Request, item_id: Annotated[PathId, Path()]) -> Response:
+    """The file that was imported or uploaded, with an ETag; 404 where there is none, or none that is a picture."""
+    found = await service_of(request).store.item(item_id)
+    if found is None or found.deleted:
+        return problem(request, 404, f"there is no item {item_id!r}; POST /v1/items adds one")
+    if not found.item.image:
+        return problem(
+            request, 404, f"the item {item_id!r} has no picture; PATCH /v1/items/{item_id} gives it one"
+        )
+    try:
+        data = await asyncio.to_thread(image_bytes, found.item.image)
+        kind = kind_of(data)
+    except UnreadableError as exc:
+        return problem(request, 404, f"expected a picture of the item {item_id!r}; it {exc}")
+    headers = {
+        "etag": f'"{hashlib.blake2b(data, digest_size=12).hexdigest()}"', "cache-control": SHOWN,
+        "x-content-type-options": "nosniff", "x-request-id": request_id(request),
+    }  # fmt: skip
+    if headers["etag"] in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    return Response(data, 200, headers, kind)
+
+
+def kind_of(data: bytes) -> str:
+    """The media type of a picture file; UnreadableError where it is none that browsers know."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    for signature, kind in SIGNATURES:
+        if data.startswith(signature):
+            return kind
+    raise UnreadableError("is not a picture of a kind that is shown (JPEG, PNG, GIF, WEBP, BMP, TIFF)")
+
+
+async def usual_ratio(service: Service, model: Model) -> float | None:
+    """Width by height of the middle one of some pictures, so that a page can keep their places; None without any."""
+    ratios: list[float] = []
+    catalogue = model.catalogue
+    for row in range(len(catalogue)):
+        if len(ratios) == SAMPLED or row >= SAMPLED * 20:
+            break
+        if not catalogue.shown(row).get("image"):
+            continue
+        found = await service.store.item(catalogue.ids[row])
+        if found is None or not found.item.image:
+            continue
+        try:
+            data = await asyncio.to_thread(image_bytes, found.item.image)
+            width, height = Image.open(io.BytesIO(data)).size
+        except (UnreadableError, OSError):
+            continue
+        ratios.append(min(max(width / height, NARROWEST), WIDEST))
+    return round(sorted(ratios)[len(ratios) // 2], 3) if ratios else None

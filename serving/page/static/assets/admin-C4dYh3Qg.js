@@ -1,0 +1,1 @@
+import{c as e,m as t}from"./theme-DrcUU6LP.js";t(e(`p`,{children:`…`}),document.getElementById(`app`));

@@ -1,0 +1,111 @@
+import type { Entry } from "../api";
+import { Icon } from "../parts/Icon";
+import { Picture } from "../parts/Picture";
+import { ShareBar } from "../parts/Shares";
+import { dataset, dismiss, fresh, like, liked, open, titleOf } from "./state";
+
+const SOURCES: Record<string, string> = {
+  two_tower: "two towers", item_item: "taken together", popular: "popular", new: "new here", fused: "by likeness",
+  tfidf: "similar words", rules: "bought together", trending: "trending", best_value: "best value",
+  taxonomy: "same shelf", diverse: "something else", name: "by name", words: "by words", meaning: "by meaning",
+  picture: "by picture", covisitation: "taken together",
+};
+export const sourceName = (source: string): string => SOURCES[source] ?? source.replaceAll("_", " ");
+
+/** The first category of an item, which colours its cover. */
+export function categoryOf(entry: Entry): string | undefined {
+  const name = dataset.value?.category;
+  const value = name ? entry.metadata[name] : undefined;
+  return Array.isArray(value) ? value[0] : typeof value === "string" ? value : undefined;
+}
+
+/** What there is to say of an item in a few words: numbers and categories, in the order declared. */
+export function facts(entry: Entry, most = 2): string {
+  const kinds = dataset.value?.item_features ?? {};
+  return Object.entries(kinds)
+    .flatMap(([name, { kind }]) => {
+      const value = entry.metadata[name];
+      if (value === null || value === undefined || value === "") return [];
+      if (kind === "numeric") return [name === "year" ? String(value) : `${name.replaceAll("_", " ")} ${value}`];
+      return Array.isArray(value) ? value.slice(0, most) : [String(value)];
+    })
+    .slice(0, most + 1)
+    .join(" · ");
+}
+
+const reason = (entry: Entry) => {
+  const near = entry.explanation;
+  if (near) return <>because of <b>{near.title || near.item_id}</b></>;
+  return entry.source === "popular" ? <>much taken by others</> : <>{sourceName(entry.source)}</>;
+};
+
+/** Counts as they are, all else with two or three decimals. */
+export const shownScore = (score: number | null): string =>
+  score === null ? "–" : Number.isInteger(score) ? score.toLocaleString("en") : score.toFixed(Math.abs(score) < 0.1 ? 3 : 2);
+
+interface Props {
+  entry: Entry;
+  reachable: boolean;
+  eager?: boolean;
+  /** Whether to say why it is there. */
+  reasons?: boolean;
+  onGone?: (card: HTMLElement) => void;
+}
+
+export function Card({ entry, reachable, eager = false, reasons = false, onGone }: Props) {
+  const tab = reachable ? 0 : -1;
+  const title = titleOf(entry);
+  const mine = liked.value.has(entry.item_id);
+  const gestures = dataset.value?.gestures;
+  const away = (event: Event) => {
+    const card = (event.currentTarget as HTMLElement).closest<HTMLElement>("[data-card]")!;
+    onGone?.(card);
+    dismiss(entry);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === "l" && gestures?.like) void like(entry);
+    else if (event.key === "x" || event.key === "Delete") away(event);
+  };
+  return (
+    <li class={`card ${fresh.value.has(entry.item_id) ? "fresh" : ""}`} data-card={entry.item_id} onKeyDown={onKeyDown}>
+      <button type="button" class="card-main" data-main tabIndex={tab} aria-keyshortcuts="L X" onClick={() => open(entry)}>
+        <Picture id={entry.item_id} metadata={entry.metadata} category={categoryOf(entry)} eager={eager} />
+        <span class="card-title">{title}</span>
+        <span class="card-facts">{facts(entry)}</span>
+      </button>
+      <div class="card-actions">
+        {gestures?.like && (
+          <button type="button" class="round like" tabIndex={tab} aria-pressed={mine} aria-label={`Like ${title}`} onClick={() => void like(entry)}>
+            <Icon name="heart" filled={mine} />
+          </button>
+        )}
+        <button type="button" class="round dismiss" tabIndex={tab} aria-label={`Dismiss ${title}`} onClick={away}>
+          <Icon name="close" />
+        </button>
+      </div>
+      {reasons && (
+        <div class="card-why">
+          <span class="why-line">{reason(entry)}</span>
+          {entry.explanation?.shares ? <ShareBar shares={entry.explanation.shares} /> : <span class="shares none" />}
+        </div>
+      )}
+      <div class="card-foot">
+        <span class="score" title="score">{shownScore(entry.score)}</span>
+        <span class="source">{sourceName(entry.source)}</span>
+      </div>
+    </li>
+  );
+}
+
+export const SkeletonCard = () => (
+  <li class="card skeleton" aria-hidden="true">
+    <div class="card-main">
+      <span class="picture coming" />
+      <span class="card-title" />
+      <span class="card-facts" />
+    </div>
+    <div class="card-why" />
+    <div class="card-foot" />
+  </li>
+);

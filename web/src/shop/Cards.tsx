@@ -1,0 +1,48 @@
+import { useRef } from "preact/hooks";
+import type { Entry } from "../api";
+import { Card, SkeletonCard } from "./Card";
+import { useGlide } from "./motion";
+import { focusPlace, useRoving } from "./roving";
+
+interface Props {
+  label: string;
+  entries: Entry[] | null;
+  /** In rows, or in one row that scrolls. */
+  as?: "grid" | "row";
+  reasons?: boolean;
+  busy?: boolean;
+  places?: number;
+}
+
+/** A list of cards that is one stop of the Tab key; skeletons of the same size until it is there. */
+export function Cards({ label, entries, as = "grid", reasons = false, busy = false, places = 12 }: Props) {
+  const list = useRef<HTMLUListElement>(null);
+  const { active, onKeyDown, onFocusIn } = useRoving();
+  useGlide(list, entries?.map((one) => one.item_id).join("\n") ?? "");
+  if (entries === null) {
+    return (
+      <ul class={`cards ${as}`} aria-label={label} aria-busy="true">
+        {Array.from({ length: places }, (_, place) => <SkeletonCard key={place} />)}
+      </ul>
+    );
+  }
+  const known = entries.some((one) => one.item_id === active);
+  const gone = (card: HTMLElement) => {
+    const place = [...list.current!.querySelectorAll("[data-card]")].indexOf(card);
+    if (card.contains(document.activeElement)) requestAnimationFrame(() => list.current && focusPlace(list.current, place));
+  };
+  return (
+    <ul ref={list} class={`cards ${as} ${busy ? "busy" : ""}`} aria-label={label} aria-busy={busy} onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
+      {entries.map((entry, place) => (
+        <Card
+          key={entry.item_id}
+          entry={entry}
+          reasons={reasons}
+          reachable={known ? entry.item_id === active : place === 0}
+          eager={as === "grid" && place < 12}
+          onGone={gone}
+        />
+      ))}
+    </ul>
+  );
+}

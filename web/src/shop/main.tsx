@@ -1,0 +1,90 @@
+import "../parts/base.css";
+import "./shop.css";
+import { render } from "preact";
+import { useState } from "preact/hooks";
+import { Icon } from "../parts/Icon";
+import "../parts/theme";
+import { Degraded, Trouble } from "../parts/Trouble";
+import { AddItem } from "./AddItem";
+import { Cards } from "./Cards";
+import { DeskPanel } from "./DeskPanel";
+import { Detail } from "./Detail";
+import { Header } from "./Header";
+import { Hero } from "./Hero";
+import { People } from "./People";
+import { Rows } from "./Rows";
+import { begin, dataset, desk, found, hidden, opened, opening, picture, recommend, search, searching, shelf, user, words } from "./state";
+import { Toasts } from "./toasts";
+
+const wide = matchMedia("(min-width: 1000px)");
+
+function Recommended() {
+  const { entries, loading, failure, degraded, latency } = shelf.value;
+  const { category, by } = desk.value;
+  return (
+    <section class="list" id="list" tabIndex={-1} aria-labelledby="list-title">
+      <header>
+        <h2 id="list-title">{category ? `${category}, for ${user.value}` : by === "mix" ? "By your own mix" : "Recommended"}</h2>
+        {entries && !failure && <p class="latency">{latency.toFixed(1)} ms</p>}
+      </header>
+      <Degraded reasons={degraded} />
+      {failure ? <Trouble failure={failure} again={() => void recommend()} />
+        : entries?.length === 0 && !loading ? <p class="none">Nothing is left to recommend{category ? ` of ${category}` : ""}.</p>
+        : <Cards label="Recommendations" entries={entries} reasons busy={loading} places={18} />}
+    </section>
+  );
+}
+
+function Found() {
+  const { entries, loading, failure, degraded } = found.value;
+  const shown = entries?.filter((one) => !hidden.value.has(one.item_id)) ?? null;
+  const name = picture.value ? "What looks like your picture" : `Found for “${words.value.trim()}”`;
+  return (
+    <section class="list" id="list" tabIndex={-1} aria-labelledby="found-title">
+      <header><h2 id="found-title">{name}</h2></header>
+      <Degraded reasons={degraded} />
+      {failure ? <Trouble failure={failure} again={() => void search()} />
+        : shown?.length === 0 && !loading ? <p class="none">Nothing matches. Other words may; the description of an item is searched too.</p>
+        : <Cards label="Search results" entries={shown} busy={loading} places={18} />}
+    </section>
+  );
+}
+
+function App() {
+  const [dialog, show] = useState<"people" | "add" | null>(null);
+  const people = () => show("people");
+  if (opening.value)
+    return (
+      <>
+        <Header onPeople={people} onAdd={() => null} />
+        <main class="opening"><Trouble failure={opening.value} again={() => void begin()} /></main>
+      </>
+    );
+  return (
+    <>
+      <Header onPeople={people} onAdd={() => show("add")} />
+      <Hero onPeople={people} />
+      <main class="shop" style={{ "--ratio": dataset.value?.picture_ratio ?? 0.67 }}>
+        <details class="tune" open={wide.matches}>
+          <summary><Icon name="sliders" />Tune the list<Icon name="chevron" /></summary>
+          <DeskPanel />
+        </details>
+        <div class="lists">
+          {searching.value ? <Found /> : <Recommended />}
+          {!searching.value && dataset.value && <Rows />}
+        </div>
+      </main>
+      <footer class="foot">
+        <p>{dataset.value ? <>{dataset.value.title}: {dataset.value.items.toLocaleString("en")} items, {dataset.value.users.toLocaleString("en")} users, model {dataset.value.model_version}</> : " "}</p>
+        <p><a href="/docs">HTTP routes</a> · <a href="/admin">Control room</a></p>
+      </footer>
+      {opened.value && <Detail entry={opened.value} />}
+      {dialog === "people" && <People onClose={() => show(null)} />}
+      {dialog === "add" && <AddItem onClose={() => show(null)} />}
+      <Toasts />
+    </>
+  );
+}
+
+render(<App />, document.getElementById("app")!);
+void begin();
