@@ -70,8 +70,8 @@ class Registry:
             for name in sorted({*on_disk, *entries})
         ]
 
-    def register(self, version: str, by: str, reason: str = "") -> None:
-        """Enter a sealed version as a candidate; one that is known stays as it is."""
+    def candidate(self, version: str, by: str, reason: str) -> None:
+        """Remember that a version was built, or looked at and left as it is, and why."""
         self._tell(version, Change(self._clock(), "candidate", by, reason))
 
     def verify(self, version: str, by: str) -> Path:
@@ -115,9 +115,15 @@ class Registry:
         """Remember that a version did not verify."""
         self._tell(version, Change(self._clock(), "refused", by, reason))
 
-    def hold(self, version: str, by: str, reason: str) -> None:
-        """Remember why a version stays a candidate."""
-        self._tell(version, Change(self._clock(), "candidate", by, reason))
+    def confirm(self, version: str, by: str) -> None:
+        """Make up for what the ledger was not told: that a version serves."""
+        try:
+            entry = next((one for one in self.ledger.entries() if one.version == version), None)
+        except StoreError as exc:
+            log.warning("the registry does not say what serves: %s", exc)
+            return
+        if entry is None or entry.last is None or entry.last.state != "serving":
+            self._tell(version, Change(self._clock(), "serving", by, "found promoted"))
 
     def _switched(self, before: str | None, version: str, by: str, reason: str) -> None:
         now = self._clock()

@@ -23,7 +23,7 @@ class Change:
     """Seconds since the epoch."""
     state: State
     by: str
-    """Who did it: `cli`, `http`, `schedule`, a worker that `swap`s."""
+    """Who did it: `cli`, `http`, `schedule`, or a `worker` that met what others did."""
     reason: str = ""
 
 
@@ -66,7 +66,10 @@ class Ledger(Protocol):
         """Enter a version with its first changes; one that is known stays as it is."""
 
     def add(self, version: str, change: Change) -> None:
-        """Append a step to a registered version; of one that is not known nothing is kept."""
+        """Append a step to a registered version, unless its last one has the same state and reason.
+
+        So many workers may tell of the same thing. Of a version that is not known nothing is kept.
+        """
 
     def entries(self) -> list[Entry]:
         """All versions in order of their names, which is that of their making."""
@@ -92,7 +95,10 @@ class MemoryLedger:
     def add(self, version: str, change: Change) -> None:
         """See `Ledger.add`."""
         known = self._entries.get(version)
-        if known is not None:
+        if known is None:
+            return
+        last = known.last
+        if last is None or (last.state, last.reason) != (change.state, change.reason):
             self._entries[version] = replace(known, changes=(*known.changes, change))
 
     def entries(self) -> list[Entry]:

@@ -40,7 +40,7 @@ class MongoLedger:
         last = entry.last
         document = {
             "dataset": entry.dataset, "created": _moment(entry.created), "metrics": dict(entry.metrics),
-            "state": last.state if last else "candidate", "reason": last.reason if last else "",
+            "state": last.state if last else None, "reason": last.reason if last else None,
             "changes": [_change_document(change) for change in entry.changes],
         }  # fmt: skip
         with store_errors(f"registering model {entry.version}"):
@@ -52,8 +52,9 @@ class MongoLedger:
             "$push": {"changes": _change_document(change)},
             "$set": {"state": change.state, "reason": change.reason},
         }
+        news = {"_id": version, "$nor": [{"state": change.state, "reason": change.reason}]}
         with store_errors(f"noting what became of model {version}"):
-            self._bundles.update_one({"_id": version}, update)
+            self._bundles.update_one(news, update)
 
     def entries(self) -> list[Entry]:
         """See `Ledger.entries`."""

@@ -72,6 +72,12 @@ def find_mongod(environment: Mapping[str, str] = os.environ) -> Path | None:
     return None
 
 
+def is_up(home: Path) -> bool:
+    """Whether some command has the server of `home` running at this moment."""
+    state = _read_state(home.resolve() / "mongo")
+    return state is not None and _is_alive(state.guard)
+
+
 @contextmanager
 def open_server(
     home: Path, environment: Mapping[str, str] = os.environ, start_seconds: float = START_SECONDS

@@ -23,7 +23,7 @@ from embeddings.store import EmbeddingStore
 from serving import problems
 from serving.limits import LimitBody
 from serving.page import assets, dataset, lists, pictures
-from serving.routes import health, interactions, items, rank, recommendations, search, similar, users
+from serving.routes import health, interactions, items, models, rank, recommendations, search, similar, users
 from serving.service import Service, opened
 from serving.settings import Settings
 from serving.storefronts import movies, picture_posts, posts, retailer
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 ROUTERS = (
     assets.router, dataset.router, lists.router, pictures.router,
     recommendations.router, rank.router, interactions.router, similar.router, search.router,
-    items.router, users.router, health.router,
+    items.router, users.router, models.router, health.router,
     movies.router, posts.router, picture_posts.router, retailer.router,
 )  # fmt: skip
 """In order: a path that ends in an id comes after those that go on behind one."""

@@ -80,7 +80,8 @@ class Service:
         """
         try:
             async with self._one_swap:
-                self._show(await self._open(self.settings.bundle or versions.current(self.settings.bundles)))
+                path = self.settings.bundle or versions.current(self.settings.bundles)
+                self._show(await self._open(path))
         finally:
             if self.settings.bundle is None:
                 self._watcher = asyncio.create_task(self._watch())
@@ -153,6 +154,8 @@ class Service:
     async def _watch(self) -> None:
         """Follow what is promoted, by whomever, until cancelled."""
         refused: tuple[str, float] | None = None
+        if self.online is not None:
+            await self._confirm(self.online)
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
@@ -165,10 +168,14 @@ class Service:
                 async with self._one_swap:
                     if not self._answers(name):
                         self._show(await self._open(versions.folder_of(self.settings.bundles, name)))
+                        await self._confirm(self._online)
             except (RecommenderError, OSError) as exc:
                 log.error("the promoted version is not taken, the old one goes on: %s", exc)
             except Exception:
                 log.exception("watching the promoted version failed; trying again")
+
+    async def _confirm(self, online: Online) -> None:
+        await asyncio.to_thread(self.registry.confirm, online.model.bundle.version, "worker")
 
     async def _open(self, path: Path) -> Online:
         """A model, ready beside the one that answers; the registry is told of one that does not open."""

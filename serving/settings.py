@@ -25,6 +25,10 @@ class Settings(BaseSettings):
         default="simulated", validation_alias="TOWERBRIDGE_DATASET", description="names the database"
     )
     mongodb_uri: str | None = Field(default=None, validation_alias="TOWERBRIDGE_MONGODB_URI")
+    admin_key: str | None = Field(
+        default=None, repr=False, validation_alias="TOWERBRIDGE_ADMIN_KEY",
+        description="what administrators send as X-Admin-Key; without one, only this machine is answered",
+    )  # fmt: skip
     bundle: Path | None = Field(
         default=None, description="a bundle folder, instead of the promoted one of the data set"
     )
@@ -67,7 +71,7 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, for another process."""
         given = self.model_dump(mode="json", exclude_none=True)
-        shared = {name: f"TOWERBRIDGE_{name.upper()}" for name in ("home", "dataset", "mongodb_uri")}
+        shared = {name: f"TOWERBRIDGE_{name.upper()}" for name in ("home", "dataset", "mongodb_uri", "admin_key")}
         return {
             shared.get(name, f"TOWERBRIDGE_SERVE_{name.upper()}"): str(value) for name, value in given.items()
         }

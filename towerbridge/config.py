@@ -134,6 +134,10 @@ class Config(Section):
     )
     home: Path = Field(default=Path(".towerbridge"), description="folder of the database, runs and bundles")
     device: Device = Field(default="auto", description="where encoders and towers compute: auto, cpu or cuda")
+    admin_key: str | None = Field(
+        default=None,
+        description="what administrators send as X-Admin-Key; without one, only this machine is answered",
+    )
     mongodb: MongoDB = MongoDB()
     simulated: Simulated = Simulated()
     encoders: Encoders = Encoders()

@@ -187,7 +187,6 @@ def tracking_store(workspace: Workspace) -> MlflowStore | None:
 
 def build(workspace: Workspace, run: Path | None, progress: Progress, promote: bool) -> Path:
     """Seal a run, by default the latest, and make it the version that serves."""
-    from bundle import versions
     from bundle.manifest import read_manifest
     from training.build import build
     from training.run import Run
@@ -201,8 +200,10 @@ def build(workspace: Workspace, run: Path | None, progress: Progress, promote: b
     )
     progress.start("index", None)
     path = build(finished, workspace.bundles, encoders)
-    if promote:
-        versions.promote(workspace.bundles, path.name)
+    with workspace.registry() as registry:
+        registry.candidate(path.name, "cli", f"built from run {finished.folder.name}")
+        if promote:
+            registry.promote(path.name, "cli")
     if where := tracking_store(workspace):
         progress.start("tracking", None)
         log_bundle(where, finished.folder.name, path, read_manifest(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from catalog.errors import ConfigError, NotReadyError
 
 if TYPE_CHECKING:
+    from bundle.registry import Registry
     from catalog.dataset import Dataset
     from catalog.mongo import MongoStore
     from catalog.schema import DatasetSchema
@@ -139,6 +140,25 @@ class Workspace:
 
         with self.store() as store:
             yield store, MongoEmbeddingStore(store.database)
+
+    @contextmanager
+    def registry(self) -> Iterator[Registry]:
+        """The models of the data set, with their stories where a MongoDB is configured or running.
+
+        None is started for it: which version serves is a file, and a service makes up for what was not told.
+        """
+        from bundle.registry import Registry
+        from catalog.ledger import Ledger, MemoryLedger
+        from catalog.mongo import SELECTION_TIMEOUT_MS, database_name
+        from catalog.mongo_ledger import MongoLedger
+        from catalog.mongod import is_up
+
+        with ExitStack() as stack:
+            ledger: Ledger = MemoryLedger()
+            if self.config.mongodb.uri or is_up(self.home):
+                uri, database = stack.enter_context(self.server()), database_name(self.dataset)
+                ledger = stack.enter_context(MongoLedger.open(uri, database, SELECTION_TIMEOUT_MS))
+            yield Registry(self.bundles, ledger)
 
     def _environment(self) -> dict[str, str]:
         """The environment as the settings would have it; the layers below read it, not the settings."""

@@ -46,7 +46,8 @@ def test_every_route_that_is_ours_is_told_of(worker: TestClient) -> None:
     told = {(example["method"], re.sub(r"\?.*", "", example["path"])) for example in EXAMPLE.finditer(PAGE)}
     paths = worker.get("/openapi.json").json()["paths"]
     for path, methods in paths.items():
-        if path.startswith("/v1/"):
+        # docs/operations.md tells of those for administrators.
+        if path.startswith("/v1/") and not path.startswith(("/v1/models", "/v1/admin")):
             pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", path) + "$")
             for method in methods:
                 assert any(one == method.upper() and pattern.match(at) for one, at in told), (method, path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +11,7 @@ from towerbridge.options import DatasetOption, JsonOption, settings
 
 if TYPE_CHECKING:
     from bundle.manifest import Manifest
+    from bundle.registry import Model
 
 SHOWN = ("ndcg@10", "hit_rate@10", "recall@500", "rmse")
 """Figures that the list of models has room for."""
@@ -17,32 +19,27 @@ SHOWN = ("ndcg@10", "hit_rate@10", "recall@500", "rmse")
 
 def models(ctx: typer.Context, dataset: DatasetOption = None, as_json: JsonOption = False) -> None:
     """List the model versions, oldest first, with their offline metrics."""
-    from bundle.versions import versions
     from towerbridge.output import print_json, table
     from towerbridge.workspace import Workspace
 
     workspace = Workspace(settings(ctx, dataset=dataset))
-    found = versions(workspace.bundles)
+    with workspace.registry() as registry:
+        found = registry.models()
     if as_json:
-        keys = {"version", "created", "counts", "heads", "rank_by", "encoders", "index", "metrics"}
-        print_json({
-            "dataset": workspace.dataset,
-            "models": [
-                {**each.manifest.model_dump(mode="json", include=keys), "current": each.current}
-                for each in found
-            ],
-        })  # fmt: skip
+        print_json({"dataset": workspace.dataset, "models": [_described(each) for each in found]})
         return
     if not found:
         print(f"no models of {workspace.dataset} yet: `towerbridge demo`, or `train` and `build`, makes one")
         return
     rows = []
     for each in found:
-        counts = each.manifest.counts
-        figures = "  ".join(_figures(each.manifest))
-        name = each.name + (" *" if each.current else "")
-        rows.append((name, counts.items, counts.users, counts.interactions, figures))
-    table(("version (* serves)", "items", "users", "interactions", "on validation"), rows, workspace.dataset)
+        counts = each.manifest.counts if each.manifest else None
+        sizes = (counts.items, counts.users, counts.interactions) if counts else (None, None, None)
+        figures = "  ".join(_figures(each.manifest)) if each.manifest else None
+        name = each.version + (" *" if each.state == "serving" else "")
+        rows.append((name, each.state, *sizes, figures, each.reason or None))
+    head = ("version (* serves)", "state", "items", "users", "interactions", "on validation", "because")
+    table(head, rows, workspace.dataset)
 
 
 def promote(
@@ -52,25 +49,23 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Make a version the one that serves; it is opened and checked first."""
-    from bundle import versions
-    from bundle.reader import Bundle
     from towerbridge.workspace import Workspace
 
     workspace = Workspace(settings(ctx, dataset=dataset))
-    folder = workspace.bundles
-    if any(each.name == version for each in versions.versions(folder)):
-        Bundle.open(folder / version).replay_probes()
-    versions.promote(folder, version)
+    with workspace.registry() as registry:
+        registry.verify(version, "cli")
+        registry.promote(version, "cli")
     _tell(workspace.dataset, version, as_json)
 
 
 def rollback(ctx: typer.Context, dataset: DatasetOption = None, as_json: JsonOption = False) -> None:
     """Go back to the version that served before."""
-    from bundle import versions
     from towerbridge.workspace import Workspace
 
     workspace = Workspace(settings(ctx, dataset=dataset))
-    _tell(workspace.dataset, versions.rollback(workspace.bundles).name, as_json)
+    with workspace.registry() as registry:
+        version = registry.rollback("cli").name
+    _tell(workspace.dataset, version, as_json)
 
 
 def _tell(dataset: str, version: str, as_json: bool) -> None:
@@ -80,6 +75,16 @@ def _tell(dataset: str, version: str, as_json: bool) -> None:
         print_json({"dataset": dataset, "current": version})
     else:
         print(f"{version} serves {dataset} now")
+
+
+def _described(model: Model) -> dict[str, Any]:
+    """One version for programs."""
+    keys = {"version", "created", "counts", "heads", "rank_by", "encoders", "index", "metrics"}
+    said = model.manifest.model_dump(mode="json", include=keys) if model.manifest else {}
+    return {
+        "version": model.version, **said, "current": model.state == "serving", "state": model.state,
+        "reason": model.reason, "changes": [asdict(change) for change in model.changes],
+    }  # fmt: skip
 
 
 def _figures(manifest: Manifest) -> list[str]:

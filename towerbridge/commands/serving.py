@@ -88,4 +88,6 @@ def _service_settings(workspace: Workspace, uri: str) -> Settings:
     from serving.settings import Settings
 
     given: dict[str, Any] = workspace.config.serve.model_dump()
-    return Settings(home=workspace.home, dataset=workspace.dataset, mongodb_uri=uri, **given)
+    return Settings(
+        home=workspace.home, dataset=workspace.dataset, mongodb_uri=uri, admin_key=workspace.config.admin_key, **given
+    )  # fmt: skip
