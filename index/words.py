@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
@@ -152,23 +153,43 @@ class LiveWords:
         for word, count in counts.items():
             self._fresh.setdefault(word, {})[row] = count
 
-    def search(self, text: str, k: int, allowed: Mask) -> Candidates:
+    def search(
+        self, text: str, k: int, allowed: Mask, also: Mapping[tuple[str, ...], float] = MappingProxyType({})
+    ) -> Candidates:
         """The k best allowed rows that hold a word of a text, best first, by BM25.
 
         Args:
             text: the query.
             k: at least 0.
             allowed: `[n]` rows that may be found.
+            also: words and phrases that are searched besides, and how much each counts; of a phrase a document
+                holds all words or none.
         """
         scores = np.zeros(len(allowed), np.float32)
-        average = self._total / max(1, self._count)
         for word in list(dict.fromkeys(words_in(text)))[:MOST_WORDS]:
-            rows, counts, lengths = self._postings(word)
-            rarity = np.log1p((self._count - len(rows) + 0.5) / (len(rows) + 0.5))
-            norm = SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * lengths / max(average, 1e-9))
-            scores[rows] += rarity * counts * (SATURATION + 1) / (counts + norm)
+            rows, given = self._scores(word)
+            scores[rows] += given
+        for phrase, weight in also.items():
+            total, held = np.zeros(len(allowed), np.float32), np.zeros(len(allowed), np.int64)
+            for word in phrase:
+                rows, given = self._scores(word)
+                total[rows] += given
+                held[rows] += 1
+            scores += weight * np.where(held == len(phrase), total, 0)
         found = np.flatnonzero((scores > 0) & allowed)
         return best(found, scores[found], k)
+
+    def holds(self, word: str) -> bool:
+        """Whether a document holds a word, as `words_in` writes it."""
+        return len(self._postings(word)[0]) > 0
+
+    def _scores(self, word: str) -> tuple[Ints, Floats]:
+        """Rows that hold a word, and what BM25 gives each."""
+        rows, counts, lengths = self._postings(word)
+        average = self._total / max(1, self._count)
+        rarity = np.log1p((self._count - len(rows) + 0.5) / (len(rows) + 0.5))
+        norm = SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * lengths / max(average, 1e-9))
+        return rows, (rarity * counts * (SATURATION + 1) / (counts + norm)).astype(np.float32)
 
     def _postings(self, word: str) -> tuple[Ints, Floats, Floats]:
         """Rows that hold a word, how often, and how many words each has."""

@@ -131,7 +131,9 @@ class FoundItem(BaseModel):
 
     item_id: str
     score: float = Field(description="of fused ranks; above 1 where the item's very name was asked for")
-    source: str = Field(description="name, words, meaning or picture: what ranks it highest")
+    source: str = Field(
+        description="what ranks it highest: name, words, meaning or picture; trending or popular without a match"
+    )
     metadata: dict[str, Any]
 
 
@@ -140,6 +142,13 @@ class SearchResults(BaseModel):
 
     query: str
     items: list[FoundItem]
+    expanded: dict[str, list[str]] = Field(
+        default={}, description="with `explain`: by word or phrase of the query what was searched besides"
+    )
+    fallback_reason: str | None = Field(
+        default=None,
+        description="`no_search_matches` where nothing matches, and what is trending is answered",
+    )
     request_id: str
     model_version: str
     latency_ms: float

@@ -155,6 +155,7 @@ class SearchIn(PictureSearchIn):
     """The query of a search by text."""
 
     q: str = Field(min_length=1, max_length=1000, description="words, a name, or a description")
+    explain: bool = Field(default=False, description="say what was searched besides the words")
 
     @field_validator("q")
     @classmethod

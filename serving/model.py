@@ -16,12 +16,14 @@ from catalog.records import History, Ints
 from catalog.schema import DatasetSchema
 from embeddings.store import EmbeddingStore
 from serving.catalogue import Catalogue
+from serving.expand import Expansion
 from serving.inputs import ListIn, PageIn, RecommendationsIn
 from serving.likeness import Profile, Weights
 from serving.pipeline import NO_ROWS, Pipeline, PipelineConfig, Query, Ranked, UserState
 from serving.senses import LARGE, Senses
 from serving.settings import Settings
 from serving.state import Known
+from serving.synonyms import Synonyms
 from serving.titles import Titles
 
 log = logging.getLogger(__name__)
@@ -34,10 +36,11 @@ WARM_UP = 20
 class Model:
     """One bundle, ready to answer."""
 
-    def __init__(self, bundle: Bundle, pipeline: Pipeline, senses: Senses) -> None:
+    def __init__(self, bundle: Bundle, pipeline: Pipeline, senses: Senses, synonyms: Synonyms) -> None:
         self.bundle = bundle
         self.pipeline = pipeline
         self.senses = senses
+        self.expansion = Expansion(pipeline.catalogue, senses, synonyms)
 
     @classmethod
     def open(cls, path: Path, settings: Settings, embeddings: EmbeddingStore) -> Model:
@@ -50,12 +53,14 @@ class Model:
 
         Raises:
             BundleError: the bundle does not verify, or its probes drift.
+            ConfigError: the file of synonyms cannot be read.
         """
         started = time.perf_counter()
         bundle = Bundle.open(path)
         drift = bundle.replay_probes()
         pipeline = Pipeline(bundle, PipelineConfig(candidates=settings.candidates))
-        model = cls(bundle, pipeline, Senses.open(bundle, embeddings))
+        synonyms = Synonyms.open(settings.synonyms, bundle.path)
+        model = cls(bundle, pipeline, Senses.open(bundle, embeddings), synonyms)
         model.warm_up()
         # What is loaded now stays: the collector need not walk it again. A request makes some hundred short-lived
         # objects without cycles, so looking for cycles after every 700 would find nothing several times per request.

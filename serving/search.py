@@ -10,19 +10,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from catalog.records import Floats, Ints
 from index.protocol import Mask, best, best_first
 from serving.catalogue import Catalogue
-from serving.pipeline import Pipeline, Query, UserState
+from serving.pipeline import NO_ROWS, Pipeline, Query, UserState
+from serving.synonyms import Phrase
 from serving.titles import folded
 
 DEPTH = 200
 """Items that each search proposes."""
 FLAT = 60
 """The constant of the fusion: the larger, the less the first ranks stand out."""
+NEAR = 0.4
+"""Cosine from which an item is about what was asked. By MiniLM the item nearest to what a shop has was at .43 or
+more, the one nearest to nonsense and to other subjects nearly always below (docs/LOG.md)."""
 NAMED = 1.0
 """For an item of the very name, more than all lists can give together."""
 _YEAR = re.compile(r" \(\d{4}\)$")
@@ -36,11 +41,14 @@ class Found:
     scores: Floats
     sources: list[str]
     """The search that ranks each highest: `name`, `words`, `meaning` or `picture`."""
+    matched: bool = True
+    """Whether anything suits the query at all: an item says a word of it, or is near enough to it."""
 
 
 def search(
-    pipeline: Pipeline, query: Query, text: str, likes: Mapping[str, Floats], state: UserState | None
-) -> Found:
+    pipeline: Pipeline, query: Query, text: str, likes: Mapping[str, Floats], state: UserState | None,
+    also: Mapping[Phrase, float] = MappingProxyType({}), near: float = NEAR,
+) -> Found:  # fmt: skip
     """The items that suit a query.
 
     Args:
@@ -50,14 +58,19 @@ def search(
         likes: by `meaning` or `picture`, how like the query all items are: cosines `[n]`, NaN where an item has
             nothing to compare.
         state: in whose eyes, or None.
+        also: words and phrases that are searched besides, and how much each counts.
+        near: the cosine from which an item matches though it says no word of the query.
     """
     catalogue = pipeline.catalogue
     allowed = pipeline.allowed(query)
     lists: dict[str, Ints] = {}
     if text:
-        lists["words"] = catalogue.words.search(text, DEPTH, allowed).rows
+        depth = max(DEPTH, query.offset + query.limit)
+        lists["words"] = catalogue.words.search(text, depth, allowed, also).rows
+    matched = bool(text) and len(lists["words"]) > 0
     for name, cosines in likes.items():
-        lists[name] = _nearest(cosines, allowed)
+        found = lists[name] = _nearest(cosines, allowed)
+        matched = matched or (len(found) > 0 and bool(cosines[found[0]] >= near))
     rows: Ints = np.unique(np.concatenate([np.zeros(0, np.int64), *lists.values()]))
     ranks = {name: _ranks(rows, found) for name, found in lists.items()}
     scores = np.zeros(len(rows), np.float32)
@@ -66,12 +79,12 @@ def search(
     sources = np.array(list(ranks))[np.argmax(list(ranks.values()), axis=0)] if len(rows) else np.array([])
     if state is not None and len(state.history) and len(rows):
         scores += _ranks(rows, pipeline.rank_rows(state, rows))
-    named = _named(catalogue, rows[np.isin(rows, lists.get("words", rows[:0]))], text)
-    of_name = np.isin(rows, named)
+    # The item of that very name says all words of the query: it is among the first.
+    of_name = np.isin(rows, _named(catalogue, lists["words"][:DEPTH], text) if text else NO_ROWS)
     scores[of_name] += NAMED
     page = best_first(scores)[query.offset : query.offset + query.limit]
     said = ["name" if of_name[at] else str(sources[at]) for at in page.tolist()]
-    return Found(rows[page], scores[page], said)
+    return Found(rows[page], scores[page], said, matched)
 
 
 def _nearest(cosines: Floats, allowed: Mask) -> Ints:

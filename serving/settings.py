@@ -57,6 +57,9 @@ class Settings(BaseSettings):
         default="", description="hosts that pictures are fetched from, parted by commas; none by default"
     )
     fetch_seconds: float = Field(default=5.0, gt=0, description="longest wait for a picture from such a host")
+    synonyms: Path | None = Field(
+        default=None, description="a file of words that mean the same, instead of the bundle's or the packaged one"
+    )
 
     @property
     def allowed_hosts(self) -> frozenset[str]:

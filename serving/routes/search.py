@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from catalog.records import Floats
 from embeddings.content import UnreadableError
-from embeddings.encoder import Modality
 from serving.answers import SearchResults, found_items, json_answer
 from serving.inputs import PictureSearchIn, SearchIn
 from serving.intake import ImageQuery, checked, given_bytes, kept, read_body, refused
+from serving.lookup import likes, look_up
 from serving.model import Model
+from serving.pipeline import UserState
 from serving.problems import BODY_RESPONSES, RESPONSES, problem, request_id
 from serving.query import PlainRoute, documented, read_query
-from serving.search import search
+from serving.search import Found, search
 from serving.service import Service, service_of
 
 router = APIRouter(tags=["search"], route_class=PlainRoute)
@@ -35,19 +34,19 @@ async def by_text(request: Request) -> Response:
     """Items by their words and by their meaning; one whose very name is asked for comes first.
 
     With `user_id`, what suits the user comes sooner. Where the model has no text encoder, or content vectors, the
-    words alone decide, and the answer says so.
+    words alone decide, and the answer says so. What is called otherwise is found too: by synonyms, and where no item
+    says a word, by what the encoder suggests in its stead. Where nothing matches, what is trending is answered.
     """
     started = time.perf_counter()
     asked = read_query(request, SearchIn)
     service = service_of(request)
+    state, failed = await _eyes(service, asked)
     model = service.model
-    vector, failed = None, tuple[str, ...]()
-    if model.senses.text is None or model.catalogue.now.content is None:
-        failed = ("text_encoder",)
-    else:
-        vector = (await model.senses.beside(partial(model.senses.text.encode_texts, [asked.q])))[0]
-    likes = await _likes(model, vector, "text")
-    return await _answer(request, service, asked, asked.q, likes, failed, started)
+    looked = await look_up(model, asked.q, model.query(asked), state)
+    more: dict[str, Any] = {"expanded": looked.expanded} if asked.explain else {}
+    if looked.fallback_reason is not None:
+        more["fallback_reason"] = looked.fallback_reason
+    return _answer(request, model, asked.q, looked.found, failed + looked.failed, started, **more)
 
 
 @router.post(
@@ -88,35 +87,32 @@ async def by_picture(request: Request) -> Response:
         vector = await model.senses.beside(look)
     except UnreadableError as exc:
         raise refused("image", f"expected a picture that can be read; this one {exc}", None) from None
-    return await _answer(request, service, asked, "", await _likes(model, vector, "image"), (), started)
+    alike = await likes(model, vector, "image")
+    state, failed = await _eyes(service, asked)
+    found = search(model.pipeline, model.query(asked), "", alike, state)
+    return _answer(request, model, "", found, failed, started)
 
 
-async def _likes(model: Model, vector: Floats | None, of: Modality) -> dict[str, Floats]:
-    """How like a query vector of one modality all items are, by each modality that can be compared with it."""
-    content = model.catalogue.now.content
-    if vector is None or content is None or not vector.any():
-        return {}
-    likes: dict[str, Floats] = {}
-    if of == "text" or model.senses.share_space:
-        likes["meaning"] = await model.senses.compared(content.text, content.mask[:, 0], vector)
-    if of == "image" or model.senses.share_space:
-        likes["picture"] = await model.senses.compared(content.image, content.mask[:, 1], vector)
-    return likes
+async def _eyes(service: Service, asked: PictureSearchIn) -> tuple[UserState | None, tuple[str, ...]]:
+    """In whose eyes to search, and what was done without to know them."""
+    if asked.user_id is None:
+        return None, ()
+    known = await service.known(asked.user_id)
+    return service.model.state(known), known.failed
 
 
-async def _answer(
-    request: Request, service: Service, asked: PictureSearchIn, text: str, likes: dict[str, Floats],
-    failed: tuple[str, ...], started: float,
-) -> Response:  # fmt: skip
-    known = None
-    if asked.user_id is not None:
-        known = await service.known(asked.user_id)
-        failed += known.failed
-    model = service.model
-    state = None if known is None else model.state(known)
-    found = search(model.pipeline, model.query(asked), text, likes, state)
+def _answer(
+    request: Request,
+    model: Model,
+    text: str,
+    found: Found,
+    failed: tuple[str, ...],
+    started: float,
+    **more: Any,
+) -> Response:
+    """The answer SearchResults."""
     body: dict[str, Any] = {
-        "query": text, "items": found_items(model.catalogue, found), "request_id": request_id(request),
+        "query": text, "items": found_items(model.catalogue, found), **more, "request_id": request_id(request),
         "model_version": model.bundle.version,
         "latency_ms": round((time.perf_counter() - started) * 1000, 3), "degraded": bool(failed),
     }  # fmt: skip

@@ -122,7 +122,7 @@ class TestOverHttp:
         worker.post("/v1/items", json=body_of(senses.item(48), text="A xylophone."))
         assert ids(self.ask(worker, "Xylophone!", limit=1)) == ["i48"]
         worker.patch("/v1/items/i48", json={"text": "A vibraphone."})
-        assert self.ask(worker, "xylophone", limit=1).json()["items"][0]["source"] == "meaning"
+        assert self.ask(worker, "xylophone", limit=1).json()["fallback_reason"] == "no_search_matches"
 
 
 @pytest.fixture
