@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from towerbridge import learning
+from towerbridge.figures import markdown
 from towerbridge.output import plain
 from towerbridge.workspace import Workspace, imported
 
@@ -91,6 +93,35 @@ def keep(workspace: Workspace, report: Mapping[str, Any]) -> None:
         together[part] = {**known.get(part, {}), **together[part]}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(together, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def write(
+    path: Path, workspace: Workspace, store: MongoStore, embeddings: MongoEmbeddingStore,
+    report: Mapping[str, Any], progress: Progress,
+) -> None:  # fmt: skip
+    """Write a report as its ending says: `.html` a page of all that is known of the version, `.md`, else JSON."""
+    if path.suffix == ".html":
+        whole = _page(workspace, store, embeddings, report, progress)
+    elif path.suffix == ".md":
+        whole = markdown(report)
+    else:
+        whole = json.dumps(plain(report), indent=1) + "\n"
+    path.write_text(whole, "utf-8")
+
+
+def _page(
+    workspace: Workspace, store: MongoStore, embeddings: MongoEmbeddingStore, report: Mapping[str, Any],
+    progress: Progress,
+) -> str:  # fmt: skip
+    from bundle.reader import Bundle
+    from towerbridge.report.page import page
+    from towerbridge.report.scene import Scene
+    from training.dataset import TrainingData
+
+    known = json.loads(path_of(workspace, report).read_text("utf-8"))
+    bundle = Bundle.open(workspace.bundles / report["model_version"].split(", ")[0])
+    scene = Scene.of(bundle, TrainingData.load(store, embeddings), progress)
+    return page(known, scene, datetime.now(UTC))
 
 
 def _checked(wanted: Wanted) -> Wanted:

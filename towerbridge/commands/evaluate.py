@@ -50,16 +50,18 @@ def evaluate(
     seed: SeedOption = None,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="FILE", help="write a report too: Markdown for .md, else JSON"),
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="write a report too: a page for .html, Markdown for .md, else JSON",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the serving version through the serving pipeline, beside baselines."""
-    import json
-
     from towerbridge import measure
-    from towerbridge.figures import left_out, markdown, tables
-    from towerbridge.output import note, plain, print_json, table
+    from towerbridge.figures import left_out, tables
+    from towerbridge.output import note, print_json, table
     from towerbridge.progress import progress
     from towerbridge.workspace import Workspace
 
@@ -72,9 +74,8 @@ def evaluate(
             found = measure.evaluate(workspace, store, embeddings, wanted, bars)
         else:
             found = measure.evaluate_seeds(workspace, store, embeddings, wanted, seeds, bars)
-    if report is not None:
-        whole = markdown(found) if report.suffix == ".md" else json.dumps(plain(found), indent=1) + "\n"
-        report.write_text(whole, "utf-8")
+        if report is not None:
+            measure.write(report, workspace, store, embeddings, found, bars)
     if as_json:
         print_json(found)
         return
