@@ -1,7 +1,7 @@
 // Builds both pages into the Python package, and says there which sources they were built from.
 import { createHash } from "node:crypto";
 import { cpSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 
 const here = import.meta.dirname;
@@ -33,7 +33,7 @@ function stamp(): Plugin {
       },
     },
     closeBundle() {
-      const folder = join(here, out);
+      const folder = resolve(here, out);
       writeFileSync(join(folder, "sources.sha256"), `${fingerprint()}\n`);
       cpSync(join(here, "node_modules/@fontsource-variable/archivo/LICENSE"), join(folder, "archivo-license.txt"));
     },

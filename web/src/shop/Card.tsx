@@ -49,23 +49,17 @@ interface Props {
   eager?: boolean;
   /** Whether to say why it is there. */
   reasons?: boolean;
-  onGone?: (card: HTMLElement) => void;
 }
 
-export function Card({ entry, reachable, eager = false, reasons = false, onGone }: Props) {
+export function Card({ entry, reachable, eager = false, reasons = false }: Props) {
   const tab = reachable ? 0 : -1;
   const title = titleOf(entry);
   const mine = liked.value.has(entry.item_id);
   const gestures = dataset.value?.gestures;
-  const away = (event: Event) => {
-    const card = (event.currentTarget as HTMLElement).closest<HTMLElement>("[data-card]")!;
-    onGone?.(card);
-    dismiss(entry);
-  };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key === "l" && gestures?.like) void like(entry);
-    else if (event.key === "x" || event.key === "Delete") away(event);
+    else if (event.key === "x" || event.key === "Delete") dismiss(entry);
   };
   return (
     <li class={`card ${fresh.value.has(entry.item_id) ? "fresh" : ""}`} data-card={entry.item_id} onKeyDown={onKeyDown}>
@@ -80,7 +74,7 @@ export function Card({ entry, reachable, eager = false, reasons = false, onGone 
             <Icon name="heart" filled={mine} />
           </button>
         )}
-        <button type="button" class="round dismiss" tabIndex={tab} aria-label={`Dismiss ${title}`} onClick={away}>
+        <button type="button" class="round dismiss" tabIndex={tab} aria-label={`Dismiss ${title}`} onClick={() => dismiss(entry)}>
           <Icon name="close" />
         </button>
       </div>

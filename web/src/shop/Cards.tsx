@@ -2,7 +2,7 @@ import { useRef } from "preact/hooks";
 import type { Entry } from "../api";
 import { Card, SkeletonCard } from "./Card";
 import { useGlide } from "./motion";
-import { focusPlace, useRoving } from "./roving";
+import { useKeptFocus, useRoving } from "./roving";
 
 interface Props {
   label: string;
@@ -18,7 +18,9 @@ interface Props {
 export function Cards({ label, entries, as = "grid", reasons = false, busy = false, places = 12 }: Props) {
   const list = useRef<HTMLUListElement>(null);
   const { active, onKeyDown, onFocusIn } = useRoving();
-  useGlide(list, entries?.map((one) => one.item_id).join("\n") ?? "");
+  const ids = entries?.map((one) => one.item_id) ?? [];
+  useGlide(list, ids.join("\n"));
+  useKeptFocus(list, ids);
   if (entries === null) {
     return (
       <ul class={`cards ${as}`} aria-label={label} aria-busy="true">
@@ -26,11 +28,7 @@ export function Cards({ label, entries, as = "grid", reasons = false, busy = fal
       </ul>
     );
   }
-  const known = entries.some((one) => one.item_id === active);
-  const gone = (card: HTMLElement) => {
-    const place = [...list.current!.querySelectorAll("[data-card]")].indexOf(card);
-    if (card.contains(document.activeElement)) requestAnimationFrame(() => list.current && focusPlace(list.current, place));
-  };
+  const known = active !== null && ids.includes(active);
   return (
     <ul ref={list} class={`cards ${as} ${busy ? "busy" : ""}`} aria-label={label} aria-busy={busy} onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
       {entries.map((entry, place) => (
@@ -40,7 +38,6 @@ export function Cards({ label, entries, as = "grid", reasons = false, busy = fal
           reasons={reasons}
           reachable={known ? entry.item_id === active : place === 0}
           eager={as === "grid" && place < 12}
-          onGone={gone}
         />
       ))}
     </ul>

@@ -20,7 +20,7 @@ function Slider({ name, label, value, dot, ends }: Range) {
       <span class="slider-name">
         {dot && <span class={`dot ${dot}`} aria-hidden="true" />}
         {label}
-        <output>{Math.round(value * 100)}</output>
+        <span class="amount" aria-hidden="true">{Math.round(value * 100)}</span>
       </span>
       <input
         type="range" min="0" max="1" step="0.05" value={value}

@@ -7,7 +7,7 @@ import { ShareBar, ShareTable } from "../parts/Shares";
 import { Trouble } from "../parts/Trouble";
 import { categoryOf, shownScore, sourceName } from "./Card";
 import { Cards } from "./Cards";
-import { dataset, desk, dismiss, hidden, like, liked, opened, titleOf, weights } from "./state";
+import { close, dataset, desk, dismiss, hidden, like, liked, titleOf, weights } from "./state";
 
 const WAYS = {
   learned: "The towers", text: "Text", image: "Picture", behaviour: "Behaviour", mix: "My mix", together: "Taken together",
@@ -64,7 +64,7 @@ export function Detail({ entry }: { entry: Entry }) {
   const mine = liked.value.has(id);
   const title = titleOf(entry);
   return (
-    <Dialog title={title} place="side" onClose={() => (opened.value = null)}>
+    <Dialog title={title} place="side" onClose={close}>
       <article class="detail" key={id}>
         <div class="detail-head">
           <Picture id={id} metadata={entry.metadata} category={categoryOf(entry)} eager />

@@ -1,4 +1,5 @@
-import { useState } from "preact/hooks";
+import type { RefObject } from "preact";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export interface Roving {
   /** The card that Tab reaches; null before any was. */
@@ -46,8 +47,27 @@ function destination(key: string, cards: HTMLElement[], at: number): number | nu
   }
 }
 
-/** After a card has gone, the one in its place is next. */
-export function focusPlace(list: HTMLElement, place: number): void {
-  const cards = cardsOf(list);
-  focus(cards[Math.min(place, cards.length - 1)]);
+/** Where the focus was on a card that has gone, it goes to the card in its place. */
+export function useKeptFocus(list: RefObject<HTMLElement | null>, ids: string[]): void {
+  const held = useRef<{ id: string; place: number } | null>(null);
+  useLayoutEffect(() => {
+    const was = held.current;
+    if (was && list.current && !ids.includes(was.id) && document.activeElement === document.body) {
+      const cards = cardsOf(list.current);
+      focus(cards[Math.min(was.place, cards.length - 1)]);
+    }
+    held.current = null;
+    const card = document.activeElement?.closest<HTMLElement>("[data-card]");
+    if (card && list.current?.contains(card)) hold(card);
+  });
+  const hold = (card: HTMLElement) => (held.current = { id: card.dataset["card"]!, place: cardsOf(list.current!).indexOf(card) });
+  useLayoutEffect(() => {
+    const notice = (event: FocusEvent) => {
+      const card = (event.target as HTMLElement).closest<HTMLElement>("[data-card]");
+      held.current = null;
+      if (card && list.current?.contains(card)) hold(card);
+    };
+    document.addEventListener("focusin", notice);
+    return () => document.removeEventListener("focusin", notice);
+  }, []);
 }

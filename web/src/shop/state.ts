@@ -154,7 +154,6 @@ export function dismiss(entry: Entry): void {
     hidden.value = new Set([...hidden.peek(), id]);
     const now = shelf.peek();
     shelf.value = { ...now, entries: now.entries?.filter((one) => one.item_id !== id) ?? null };
-    if (opened.peek()?.item_id === id) opened.value = null;
   });
   const tell = async (keepalive: boolean): Promise<void> => {
     pending.delete(id);
@@ -166,6 +165,7 @@ export function dismiss(entry: Entry): void {
     }
   };
   pending.set(id, { timer: window.setTimeout(() => void tell(false), UNDO_SECONDS * 1000), tell });
+  if (opened.peek()?.item_id === id) close();
   toast(gesture ? `${titleOf(entry)} is gone.` : `${titleOf(entry)} is hidden until you leave.`, {
     seconds: UNDO_SECONDS,
     action: "Undo",
@@ -193,13 +193,26 @@ export function settle(keepalive = false): void {
 }
 addEventListener("pagehide", () => settle(true));
 
+/** Show an item in full, and record that. */
 export function open(entry: Entry): void {
   opened.value = entry;
   const gesture = dataset.peek()?.gestures.open;
   if (gesture)
     record(entry, gesture)
-      .then(() => Promise.all([recommend(), remember()]))
+      .then(() => (visited = true))
       .catch((error: unknown) => toast(`The visit was not recorded: ${asFailure(error).message}`, { bad: true }));
+}
+
+/** Whether something was opened that the lists have not been told of. */
+let visited = false;
+
+/** Back to the lists, which know by then what was looked at. */
+export function close(): void {
+  opened.value = null;
+  if (!visited) return;
+  visited = false;
+  turn.value += 1;
+  void Promise.allSettled([recommend(), remember()]);
 }
 
 let looking: AbortController | null = null;

@@ -1,0 +1,1 @@
+import{c as e,m as t}from"./theme-B82rRHLZ.js";t(e(`p`,{children:`…`}),document.getElementById(`app`));
