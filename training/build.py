@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from bundle.manifest import IndexInfo
+from bundle.proposals import Trends
 from bundle.writer import BundleWriter, new_version
 from embeddings.encoder import Modality
 from index.faiss_index import FaissIndex, measured_recall
 from index.words import words_of, write_words
 from training.run import GRAPHS, Run
+from training.sources.best_value import best_value
+from training.sources.tfidf import tfidf
+from training.sources.tree import tree
 
 QUERIES = 200
 
@@ -49,13 +53,32 @@ def build(run: Run, folder: Path, encoders: Mapping[Modality, Path] | None = Non
         writer.neighbours(popular, arrays["neighbour_rows"], arrays["neighbour_weights"])
         writer.table("successor", arrays["successor_rows"], arrays["successor_weights"])
         writer.table("alike", arrays["alike_rows"], arrays["alike_weights"])
+        write_proposals(writer, run)
         for modality, exported in (encoders or {}).items():
             writer.encoder(modality, exported)
         writer.probes(run.probes)
         return writer.seal(
             dataset=summary.dataset_schema.name, schema=summary.dataset_schema, dims=summary.dims,
             counts=summary.counts, heads=summary.heads, rank_by=summary.rank_by,
+            shares=summary.shares,
             index=IndexInfo(kind=index.kind, recall_at_100=measured_recall(index, vectors, queries)),
             rating_range=summary.rating_range, encoders=summary.encoders, metrics=summary.metrics,
             training=summary.training,
         )  # fmt: skip
+
+
+def write_proposals(writer: BundleWriter, run: Run) -> None:
+    """Add what further candidate sources propose from, as far as the data set has it.
+
+    What comes of events was counted while training had them (`training.sources.events`); the rest the items say.
+    """
+    arrays, schema = run.arrays, run.summary.dataset_schema
+    writer.table("tfidf", *tfidf(run.items, schema.category))
+    if "rules_rows" in arrays:
+        writer.table("rules", arrays["rules_rows"], arrays["rules_weights"])
+    if "trending_rows" in arrays:
+        writer.trends(Trends(arrays["trending_rows"], arrays["trending_hours"], arrays["trending_worth"]))
+    if schema.best_value is not None:
+        writer.value(best_value(run.items, schema.best_value))
+    if schema.tree is not None:
+        writer.tree(tree(run.items, schema.tree))

@@ -20,6 +20,7 @@ from training.order import Ordered
 from training.rating import Rated
 from training.retriever import Retriever, item_inputs
 from training.run import Run, RunSummary
+from training.sources.events import counted
 
 PROBES = 64
 Arrays = dict[str, NDArray[Any]]
@@ -79,6 +80,7 @@ def export(
             "text": data.content.text, "image": data.content.image, "content_mask": data.content.mask > 0,
             **{f"{table}_{part}": getattr(columns, f"{table}_{part}")
                for table in TABLES for part in ("rows", "weights")},
+            **counted(data, learned),
         },
         probes=probes,
     )  # fmt: skip

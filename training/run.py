@@ -42,6 +42,7 @@ class RunSummary(BaseModel):
     encoders: Encoders
     heads: tuple[Head, ...]
     rank_by: RankBy
+    shares: dict[str, float] = {}
     rating_range: tuple[float, float] | None
     metrics: dict[str, JsonValue]
     training: dict[str, JsonValue]
