@@ -16,7 +16,7 @@ from catalog import documents
 from catalog.documents import Document
 from catalog.records import BadRow, IdMap, Interaction, InteractionLog, Item, User
 from catalog.schema import DatasetSchema
-from catalog.store import Counts, EventColumns, StoredItem, Told, Written
+from catalog.store import LIVE, Counts, EventColumns, News, StoredItem, Told, Written
 
 LOOK_SECONDS = 0.005
 """Between two looks for changed items."""
@@ -58,6 +58,15 @@ def _insert(table: dict[object, Document], rows: Sequence[Document]) -> Written:
         table.setdefault(row["_id"], row)
     inserted = len(table) - before
     return Written(inserted, 0, len(rows) - inserted)
+
+
+def _columns(events: Sequence[Interaction]) -> EventColumns:
+    return EventColumns(
+        [one.item_id for one in events],
+        [one.type for one in events],
+        [one.value for one in events],
+        [one.timestamp for one in events],
+    )
 
 
 class MemoryStore:
@@ -178,13 +187,14 @@ class MemoryLiveStore:
 
     async def columns(self, user_id: str, limit: int, before: float | None = None) -> EventColumns:
         """The user's latest `limit` events, oldest first, in columns."""
-        events = await self.recent(user_id, limit, before)
-        return EventColumns(
-            [one.item_id for one in events],
-            [one.type for one in events],
-            [one.value for one in events],
-            [one.timestamp for one in events],
-        )
+        return _columns(await self.recent(user_id, limit, before))
+
+    async def news(self, since: int, limit: int) -> News:
+        """The first `limit` live events at or after a moment."""
+        rows = [row for row in self.tables.events.values() if row["n"] >= max(since, LIVE) and "q" not in row]
+        rows = sorted(rows, key=lambda row: row["n"])[:limit]
+        events = [documents.document_to_event(row) for row in rows]
+        return News(_columns(events), [one.sequence for one in events], [row["_id"] for row in rows])
 
     async def append(self, interactions: Iterable[Interaction]) -> Written:
         """Add events."""

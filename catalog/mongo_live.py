@@ -26,13 +26,16 @@ from catalog.mongo import (
 )
 from catalog.mongo_records import MongoRecords
 from catalog.records import Interaction, User
-from catalog.store import EventColumns, Written
+from catalog.store import LIVE, EventColumns, News, Written
 from catalog.together import Together
 
 LARGEST_BATCH = 10_000
 """Documents that surely fit into one answer of 16 MiB; more are read with a cursor."""
 COLUMN_FIELDS = {"_id": 0, "i": 1, "t": 1, "s": 1, "v": 1}
 SHARED_FIELDS = {"u": 1, **COLUMN_FIELDS}
+NEWS_FIELDS = {"n": 1, "i": 1, "t": 1, "s": 1, "v": 1}
+ARRIVAL = pymongo.IndexModel([("n", 1)], name="arrival", partialFilterExpression={"n": {"$gte": LIVE}})
+"""Of live events only, so that an import pays nothing for it."""
 LATEST_FIRST = {"s": -1, "n": -1}
 BY_USER = {"u": 1, "s": 1, "n": 1}
 USERS_TOGETHER = 4
@@ -54,6 +57,7 @@ class MongoLiveStore(MongoRecords):
         self._user = Together(self._users, most=USERS_TOGETHER, beside=READS_BESIDE)
         self._histories: dict[int, Together[EventColumns]] = {}
         self._long: set[str] = set()
+        self._news_indexed = False
 
     @classmethod
     def open(cls, uri: str, database: str, selection_timeout_ms: int = SELECTION_TIMEOUT_MS) -> Self:
@@ -97,6 +101,16 @@ class MongoLiveStore(MongoRecords):
 
             together = self._histories[limit] = Together(read, most=USERS_TOGETHER, beside=READS_BESIDE)
         return await together(user_id)
+
+    async def news(self, since: int, limit: int) -> News:
+        """The first `limit` live events at or after a moment."""
+        query = {"n": {"$gte": max(since, LIVE)}, "q": {"$exists": False}}
+        with store_errors("reading what came of late"):
+            if not self._news_indexed:
+                await self.database["interactions"].create_indexes([ARRIVAL])
+                self._news_indexed = True
+            rows = await self._find("interactions", query, NEWS_FIELDS, limit, {"n": 1})
+        return News(_columns(rows), [row["n"] for row in rows], [row["_id"] for row in rows])
 
     async def append(self, interactions: Iterable[Interaction]) -> Written:
         """Durably add events: returns once they are journaled and majority-committed."""

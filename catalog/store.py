@@ -43,6 +43,25 @@ class EventColumns:
     values: list[float | None]
     times: list[float]
 
+    def take(self, places: Sequence[int]) -> EventColumns:
+        """Some of the events."""
+        columns = (self.items, self.types, self.values, self.times)
+        return EventColumns(*([column[at] for at in places] for column in columns))  # type: ignore[arg-type]
+
+
+LIVE = 10**15
+"""`Interaction.sequence` from which on it is a time, in nanoseconds since the epoch; below it is a row of a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Live events of all users in the order in which they came, as parallel lists."""
+
+    events: EventColumns
+    sequences: list[int]
+    keys: list[object]
+    """What tells one event from all others."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
@@ -154,6 +173,12 @@ class LiveStore(RecordStore, Protocol):
 
     async def columns(self, user_id: str, limit: int, before: float | None = None) -> EventColumns:
         """The same events as `recent`, in columns: read with every recommendation, so made of as little as can be."""
+
+    async def news(self, since: int, limit: int) -> News:
+        """The first `limit` live events with items whose `sequence` is `since` nanoseconds or later.
+
+        Writers' clocks differ and writes take their time, so an event may appear among those that were told before.
+        """
 
     async def append(self, interactions: Iterable[Interaction]) -> Written:
         """Durably add events: returns once they are journaled and majority-committed."""

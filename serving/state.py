@@ -20,7 +20,7 @@ import numpy as np
 from catalog.errors import StoreError
 from catalog.records import History, Interaction, Item, User, UserId
 from catalog.schema import DatasetSchema
-from catalog.store import EventColumns, LiveStore, StoredItem, Told, Written
+from catalog.store import EventColumns, LiveStore, News, StoredItem, Told, Written
 from serving.catalogue import Names
 from serving.pipeline import UserState
 
@@ -85,6 +85,10 @@ class GuardedStore:
     async def columns(self, user_id: str, limit: int, before: float | None = None) -> EventColumns:
         """The same in columns."""
         return await self._within(self._read_seconds, self._store.columns, user_id, limit, before)
+
+    async def news(self, since: int, limit: int) -> News:
+        """Live events of all users at or after a moment, the earliest first."""
+        return await self._within(self._read_seconds, self._store.news, since, limit)
 
     async def append(self, interactions: Sequence[Interaction]) -> Written:
         """Durably add events."""

@@ -295,3 +295,27 @@ class TestLiveStore:
 
         asyncio.run(ask())
         assert store.counts().interactions == 2
+
+    def test_news_are_the_live_events_of_all_in_the_order_in_which_they_came(self, both: BothStores) -> None:
+        store, live = both
+        now = 1_700_000_000 * 10**9
+        store.put_interactions([event("a", "imported", 5.0, 77)])
+
+        def click(user: str, item: str, sequence: int, **more: object) -> Interaction:
+            return Interaction(user, item, "click", 9.0, sequence=sequence, **more)  # type: ignore[arg-type]
+
+        async def ask() -> None:
+            async with live() as serving:
+                assert (await serving.news(0, 10)).keys == []
+                await serving.append(
+                    [click("b", "y", now + 2), click("a", "x", now), click("c", "z", now + 1)]
+                )
+                await serving.append([click("a", "", now + 1, query="words")])
+                found = await serving.news(0, 10)
+                assert found.events == EventColumns(["x", "z", "y"], ["click"] * 3, [None] * 3, [9.0] * 3)
+                assert found.sequences == [now, now + 1, now + 2]
+                assert len(set(found.keys)) == 3
+                assert (await serving.news(now + 1, 10)).keys == found.keys[1:]
+                assert (await serving.news(0, 2)).keys == found.keys[:2]
+
+        asyncio.run(ask())
