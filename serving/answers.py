@@ -289,5 +289,8 @@ def ranked_list(
 
 
 def json_answer(body: object, request_id: str) -> Response:
-    """Any body as an answer that bears the request's id."""
-    return Response(orjson.dumps(body), headers={"x-request-id": request_id}, media_type="application/json")
+    """Any body as an answer that bears the request's id, and in a header for what it is degraded."""
+    headers = {"x-request-id": request_id}
+    if isinstance(body, dict) and (failed := body.get("degraded_reason")):
+        headers["x-degraded"] = ",".join(failed)
+    return Response(orjson.dumps(body), headers=headers, media_type="application/json")

@@ -12,18 +12,33 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import Route
 
 from catalog.errors import ConfigError, RecommenderError
 from catalog.store import LiveStore
 from embeddings.store import EmbeddingStore
 from serving import problems
+from serving.counts import Counts
 from serving.limits import LimitBody
 from serving.page import assets, dataset, lists, pictures
-from serving.routes import health, interactions, items, models, rank, recommendations, search, similar, users
+from serving.routes import (
+    health,
+    interactions,
+    items,
+    metrics,
+    models,
+    rank,
+    recommendations,
+    search,
+    similar,
+    users,
+)
 from serving.service import Service, opened
 from serving.settings import Settings
 from serving.storefronts import movies, picture_posts, posts, retailer
@@ -33,7 +48,7 @@ log = logging.getLogger(__name__)
 ROUTERS = (
     assets.router, dataset.router, lists.router, pictures.router,
     recommendations.router, rank.router, interactions.router, similar.router, search.router,
-    items.router, users.router, models.router, health.router,
+    items.router, users.router, models.router, metrics.router, health.router,
     movies.router, posts.router, picture_posts.router, retailer.router,
 )  # fmt: skip
 """In order: a path that ends in an id comes after those that go on behind one."""
@@ -66,7 +81,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings, store, embeddings) as service:
+        counts = Counts(_routes(), settings.counts)
+        async with opened(settings, store, embeddings, counts=counts) as service:
             app.state.service = service
             opening = asyncio.create_task(_start(service))
             if settings.workers > 1:
@@ -112,8 +128,20 @@ def serve(settings: Settings) -> None:
         uvicorn.run(create_app(settings), **options)
         return
     # Workers are fresh processes that build the app for themselves: they get the settings by environment.
-    os.environ.update(settings.environment())
-    uvicorn.run("serving.app:create_app", factory=True, workers=settings.workers, **options)
+    with TemporaryDirectory(prefix="towerbridge-counts-") as folder:
+        os.environ.update(settings.model_copy(update={"counts": Path(folder)}).environment())
+        uvicorn.run("serving.app:create_app", factory=True, workers=settings.workers, **options)
+
+
+def _routes() -> list[tuple[str, str]]:
+    """Method and path of all that is answered."""
+    return [
+        (method, route.path_format)
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, Route)
+        for method in route.methods or ()
+    ]
 
 
 async def _start(service: Service) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from embeddings.store import EmbeddingStore
 from serving.model import Model
+from serving.pipeline import Timed
 from serving.settings import Settings
 from serving.state import GuardedStore
 from serving.stock import Stock
@@ -39,14 +40,22 @@ class Online:
 
     @classmethod
     async def start(
-        cls, path: Path, settings: Settings, store: GuardedStore, embeddings: EmbeddingStore
+        cls, path: Path, settings: Settings, store: GuardedStore, embeddings: EmbeddingStore, timed: Timed
     ) -> Online:
         """Open a bundle and bring it up to date with what was written since it was trained.
+
+        Args:
+            path: the folder of the bundle.
+            settings: how to answer from it.
+            store: where items are kept.
+            embeddings: where the vectors of contents are kept.
+            timed: told how long the stages of each recommendation took.
 
         Raises:
             BundleError: see `Model.open`.
         """
         model = await asyncio.to_thread(Model.open, path, settings, embeddings)
+        model.pipeline.timed = timed
         online = cls(model, Stock(model.catalogue, model.senses, store, model.as_of))
         online._follower = asyncio.create_task(online.stock.follow())
         try:

@@ -9,8 +9,9 @@ that need neither.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Literal
 
 import numpy as np
@@ -34,6 +35,7 @@ from towers.cross import heard
 from towers.features import FeatureSpace
 
 log = logging.getLogger(__name__)
+Timed = Callable[[tuple[float, float, float, float]], None]
 NO_ROWS: Ints = np.zeros(0, np.int64)
 
 
@@ -102,6 +104,10 @@ class Ranked:
         return bool(self.failed)
 
 
+def _untold(seconds: tuple[float, float, float, float]) -> None:
+    """Nobody wants to know."""
+
+
 class Pipeline:
     """Retrieves and ranks over one open bundle and the items that came to it since.
 
@@ -141,6 +147,8 @@ class Pipeline:
             raise BundleError(
                 f"expected {bundle.path} to carry the source {rank_by!r} that it ranks by; build it again"
             )
+        self.timed: Timed = _untold
+        """Told how long user tower, retrieval, ranker and the rest of each recommendation took, in seconds."""
         self._shares = self.config.shares or tuple((bundle.manifest.shares or SHARES).items())
 
     @property
@@ -161,13 +169,17 @@ class Pipeline:
     def recommend(self, state: UserState, query: Query) -> Ranked:
         """The best items that the user has not seen, `offset` … `offset + limit` of them."""
         failed: list[str] = []
+        began = perf_counter()
         viewer = self._viewer(state, failed)
+        seen = perf_counter()
         items = viewer.items
         allowed = self._allowed(items, state.seen, query)
         wanted = max(self.config.candidates, query.offset + query.limit)
         pool = self._pool(viewer, self._demand(viewer, state, allowed, wanted, query), failed)
+        retrieved = perf_counter()
         ranked = self._ranks(viewer)
         scored = self._score(viewer, pool.found, failed, ratings=False) if ranked else None
+        scored_at = perf_counter()
         scores = pool.found.scores if scored is None else scored.scores
         order = best_first(scores)
         if query.diversity > 0:
@@ -179,11 +191,13 @@ class Pipeline:
             order = order[make_room(newcomers[order], self.config.new_every)]
         page = order[query.offset : query.offset + query.limit]
         rows = pool.found.rows[page]
-        return Ranked(
+        answer = Ranked(
             rows, scores[page], [pool.names[source] for source in pool.sources[page]],
             reasons=reasons(self.bundle.item_tower, viewer, rows) if query.explain else None,
             failed=tuple(failed),
         )  # fmt: skip
+        self.timed((seen - began, retrieved - seen, scored_at - retrieved, perf_counter() - scored_at))
+        return answer
 
     def retrieve(self, state: UserState, query: Query) -> Candidates:
         """The first stage alone: at least `config.candidates` rows in retrieval order."""

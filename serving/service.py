@@ -27,6 +27,7 @@ from catalog.mongo_live import MongoLiveStore
 from catalog.store import LiveStore
 from embeddings.mongo import MongoEmbeddingStore
 from embeddings.store import EmbeddingStore, MemoryEmbeddingStore
+from serving.counts import SWAPS, Counts
 from serving.model import Model
 from serving.online import Online
 from serving.settings import Settings
@@ -48,6 +49,7 @@ class Service:
     store: GuardedStore
     embeddings: EmbeddingStore
     registry: Registry
+    counts: Counts
     online: Online | None = None
     reason: str = "the model is being opened"
     """Why there is no model yet."""
@@ -98,11 +100,14 @@ class Service:
 
     async def known(self, user_id: str, before: float | None = None) -> Known:
         """What is known of a user; nothing, and marked as that, where the store does not answer."""
+        began = time.perf_counter()
         try:
-            return await load(self.store, user_id, self.settings.history_limit, before)
+            known = await load(self.store, user_id, self.settings.history_limit, before)
         except StoreError as exc:
             log.warning("answering from the bundle alone: %s", exc)
             return stranger(user_id)
+        self.counts.fetched(time.perf_counter() - began)
+        return known
 
     async def promote(self, version: str) -> str | None:
         """Let all workers answer with a version, this one at once; returns the one before it.
@@ -180,11 +185,16 @@ class Service:
     async def _open(self, path: Path) -> Online:
         """A model, ready beside the one that answers; the registry is told of one that does not open."""
         try:
-            return await Online.start(path, self.settings, self.store, self.embeddings)
+            fresh = await Online.start(
+                path, self.settings, self.store, self.embeddings, self.counts.recommended
+            )
         except BundleError as exc:
+            self.counts.add(SWAPS, "refused")
             if self.settings.bundle is None:
                 await asyncio.to_thread(self.registry.refuse, path.name, "worker", str(exc))
             raise
+        self.counts.add(SWAPS, "done")
+        return fresh
 
     def _answers(self, version: str) -> bool:
         return self.online is not None and self.online.model.bundle.version == version
@@ -205,6 +215,7 @@ async def opened(
     store: LiveStore | None = None,
     embeddings: EmbeddingStore | None = None,
     ledger: Ledger | None = None,
+    counts: Counts | None = None,
 ) -> AsyncIterator[Service]:
     """A service on its stores while the context is open; its model is opened by `start`.
 
@@ -213,6 +224,7 @@ async def opened(
         store: instead of MongoDB.
         embeddings: where content vectors are kept, beside a `store` that is given; in memory by default.
         ledger: where the stories of models are kept, likewise.
+        counts: what is counted; by default no request is.
     """
     async with AsyncExitStack() as stack:
         if store is None:
@@ -233,7 +245,9 @@ async def opened(
             retry_seconds=settings.retry_seconds, user_seconds=settings.user_seconds,
         )  # fmt: skip
         registry = Registry(settings.bundles, ledger or MemoryLedger())
-        service = Service(settings, guarded, embeddings or MemoryEmbeddingStore(), registry)
+        service = Service(
+            settings, guarded, embeddings or MemoryEmbeddingStore(), registry, counts or Counts()
+        )
         stack.push_async_callback(service.close)
         yield service
 

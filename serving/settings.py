@@ -29,6 +29,9 @@ class Settings(BaseSettings):
         default=None, repr=False, validation_alias="TOWERBRIDGE_ADMIN_KEY",
         description="what administrators send as X-Admin-Key; without one, only this machine is answered",
     )  # fmt: skip
+    counts: Path | None = Field(
+        default=None, description="folder in which several workers count; `serve` makes one for them"
+    )
     bundle: Path | None = Field(
         default=None, description="a bundle folder, instead of the promoted one of the data set"
     )
@@ -58,7 +61,8 @@ class Settings(BaseSettings):
     )
     fetch_seconds: float = Field(default=5.0, gt=0, description="longest wait for a picture from such a host")
     synonyms: Path | None = Field(
-        default=None, description="a file of words that mean the same, instead of the bundle's or the packaged one"
+        default=None,
+        description="a file of words that mean the same, instead of the bundle's or the packaged one",
     )
 
     @property
@@ -74,7 +78,9 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, for another process."""
         given = self.model_dump(mode="json", exclude_none=True)
-        shared = {name: f"TOWERBRIDGE_{name.upper()}" for name in ("home", "dataset", "mongodb_uri", "admin_key")}
+        shared = {
+            name: f"TOWERBRIDGE_{name.upper()}" for name in ("home", "dataset", "mongodb_uri", "admin_key")
+        }
         return {
             shared.get(name, f"TOWERBRIDGE_SERVE_{name.upper()}"): str(value) for name, value in given.items()
         }

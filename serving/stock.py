@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -49,6 +50,8 @@ class Stock:
         """
         self.settled = asyncio.Event()
         """Set when all changes so far are in the catalogue, or the store did not answer."""
+        self.lag: float | None = None
+        """Seconds from the last write of an item to its being in the catalogue, by the clocks of both."""
         self._catalogue = catalogue
         self._senses = senses
         self._store = store
@@ -141,6 +144,7 @@ class Stock:
     def _show(self, arrivals: Arrivals, stored: Sequence[StoredItem]) -> None:
         self._catalogue.put(arrivals)
         self._versions.update({one.item.item_id: one.updated for one in stored})
+        self.lag = max(0.0, time.time() - max(one.updated for one in stored))
 
     def _hide(self, stored: StoredItem) -> None:
         self._catalogue.hide(stored.item.item_id)

@@ -1,14 +1,17 @@
-"""Around every request: which model it may hold, so that none is closed under it."""
+"""Around every request: which model it may hold, so that none is closed under it, and how it went."""
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+import time
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.counts import OTHER
 from serving.service import Service
 
 
 class Traffic:
-    """ASGI middleware: counts the requests of each model."""
+    """ASGI middleware: counts the requests of each model, and of each route."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an app whose state has a `service` once it has started."""
@@ -19,13 +22,29 @@ class Traffic:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        began = time.perf_counter()
         service: Service = scope["app"].state.service
         online = service.online
-        if online is None:
-            await self._app(scope, receive, send)
-            return
-        online.requests += 1
+        status, degraded = 500, b""
+
+        async def told(message: Message) -> None:
+            nonlocal status, degraded
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                for name, value in message["headers"]:
+                    if name == b"x-degraded":
+                        degraded = value
+            await send(message)
+
+        if online is not None:
+            online.requests += 1
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, told)
         finally:
-            online.requests -= 1
+            if online is not None:
+                online.requests -= 1
+            route = scope.get("route")
+            key = OTHER if route is None else (scope["method"], route.path_format)
+            service.counts.request(key, status, time.perf_counter() - began)
+            if degraded:
+                service.counts.degraded(degraded.decode())

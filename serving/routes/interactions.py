@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from catalog.errors import DataError
 from serving.answers import Accepted, Events, json_answer
+from serving.counts import EVENTS
 from serving.inputs import MAX_ROWS, EventError, InteractionIn, PathId, read_event
 from serving.problems import BODY_RESPONSES, RESPONSES, problem, request_id
 from serving.service import service_of
@@ -69,12 +70,15 @@ async def record(request: Request) -> Response:
             events.append(read_event(row, schema, now, sequence + index))
         except EventError as exc:
             errors.append({"index": index, "field": exc.field, "message": exc.message})
+    if errors:
+        service.counts.add(EVENTS, "rejected", len(errors))
     if errors and not isinstance(document, list):
         return problem(
             request, 422, f"{errors[0]['field'] or 'body'}: {errors[0]['message']}", errors, accepted=0
         )
     if events:
         await service.store.append(events)
+        service.counts.add(EVENTS, "accepted", len(events))
     return json_answer({"accepted": len(events), "errors": errors}, request_id(request))
 
 
@@ -95,8 +99,9 @@ async def history(
     events = await service_of(request).store.recent(user_id, limit, since=since)
     listed = [
         {
-            "item_id": one.item_id, "type": one.type, "value": one.value,
+            "item_id": one.item_id or None, "type": one.type, "value": one.value,
             "timestamp": iso(one.timestamp), "request_id": one.request_id,
+            **({} if one.query is None else {"query": one.query}),
         }
         for one in reversed(events)
     ]  # fmt: skip

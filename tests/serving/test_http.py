@@ -373,7 +373,7 @@ class TestOperations:
         get = document["paths"]["/v1/users/{user_id}/recommendations"]["get"]
         assert get["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("RankedList")
         assert list(get["responses"]["422"]["content"]) == ["application/problem+json"]
-        ours = {path for path in document["paths"] if not path.startswith(("/v1/models", "/v1/admin"))}
+        ours = {path for path in document["paths"] if not path.startswith(("/v1/models", "/v1/admin", "/metrics"))}
         assert ours == {
             "/v1/users/{user_id}/recommendations", "/v1/rank", "/recommendation/ranked_recommendation",
             "/v1/interactions", "/v1/users/{user_id}/interactions", "/health", "/health/live", "/health/ready",

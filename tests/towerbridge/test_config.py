@@ -125,7 +125,7 @@ def test_defaults_are_those_of_the_layers_below():
     from serving.settings import Settings
 
     assert Config().simulated.model_dump() == asdict(Size())
-    shared = {"home", "dataset", "mongodb_uri", "admin_key"}
+    shared = {"home", "dataset", "mongodb_uri", "admin_key", "counts"}
     fields = {name: field for name, field in Settings.model_fields.items() if name not in shared}
     assert Config().serve.model_dump() == {name: field.default for name, field in fields.items()}
     assert Config().encoders.text == choose.Choice().text
