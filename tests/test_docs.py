@@ -1,6 +1,9 @@
 """Documents are tested: what README, CHANGELOG and compose name exists, and what the code has is told."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -113,3 +116,127 @@ def test_compose_waits_for_a_database_that_takes_majority_writes():
         assert services[name]["depends_on"]["mongodb"]["condition"] == "service_healthy"
         assert f" AS {services[name]['build']['target']}\n" in (ROOT / "Dockerfile").read_text()
     assert "--replSet" in services["mongodb"]["command"]
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+TOLD = [page for page in PAGES if page.name not in ("LOG.md", "CHANGELOG.md")]
+"""Pages that tell how things are, and not how they were."""
+
+
+def named(page):
+    return str(page.relative_to(ROOT))
+
+
+def command_lines(text):
+    """`towerbridge …` lines of code blocks and spans, without comments and explanations."""
+    fenced = "\n".join(re.findall(r"^```(?:sh|bash|console)?\n(.*?)^```", text, re.M | re.S))
+    for line in [*code(text), *map(str.strip, fenced.splitlines())]:
+        # `… | jq`, `… # why`, and a column of explanations end a command.
+        line = re.split(r"\s+(?:[#|>]|&&)\s|\s{2,}|;", re.sub(r"^(?:\$ )?(?:\.venv/bin/)?", "", line))[0]
+        if re.match(r"towerbridge(?: --[a-z]+)* [a-z][a-z-]*(?: |$)", line) and "…" not in line:
+            yield line
+
+
+@pytest.mark.parametrize("page", TOLD, ids=named)
+def test_command_lines_are_those_of_the_command_line(page):
+    """Each is parsed by the very parser that reads it when it is typed; nothing is run."""
+    import shlex
+
+    from typer.main import get_command
+
+    from towerbridge.cli import app
+
+    whole = get_command(app)
+    for line in command_lines(page.read_text("utf-8")):
+        words = shlex.split(line)[1:]
+        while words[0].startswith("--"):
+            words = words[1 if words[0] == "--debug" else 2 :]
+        verb = whole.commands.get(words[0])
+        assert verb is not None, line
+        given = [word for word in words[1:] if word not in ("--help", "-h")]
+        arguments = [each for each in verb.params if each.param_type_name == "argument"]
+        if len(given) < sum(each.required for each in arguments) and not given:
+            continue  # a verb that is spoken of, not typed
+        try:
+            verb.make_context(words[0], given, resilient_parsing=False)
+        except Exception as error:
+            pytest.fail(f"{line}: {error}")
+
+
+@pytest.mark.parametrize("page", TOLD, ids=named)
+def test_python_blocks_compile_and_what_they_import_is_there(page):
+    import ast
+    import importlib
+
+    for block in re.findall(r"^```(?:python|py)\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
+        tree = ast.parse(block)
+        compile(tree, str(page), "exec")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                module = importlib.import_module(node.module)
+                assert [each.name for each in node.names if not hasattr(module, each.name)] == []
+            elif isinstance(node, ast.Import):
+                for each in node.names:
+                    importlib.import_module(each.name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page):
+    def anchors(text):
+        heads = re.findall(r"^#+ (.+)$", text, re.M)
+        return {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text)):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page if not path else (page.parent / path)
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target.read_text("utf-8")), link
+
+
+@pytest.mark.parametrize("page", TOLD, ids=named)
+def test_benchmarks_that_are_named_exist(page):
+    for module in re.findall(r"python -m (benchmarks\.\w+)", page.read_text("utf-8")):
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
+
+
+def test_every_migration_page_names_a_route_that_is_served():
+    from serving.app import create_app
+    from serving.settings import Settings
+
+    paths = set(create_app(Settings(mongodb_uri="mongodb://nowhere")).openapi()["paths"])
+    for page in sorted((ROOT / "docs" / "migrate").glob("*.md")):
+        asked = re.findall(r"127\.0\.0\.1:8000(/[^ ?']*)", page.read_text("utf-8"))
+        asked += re.findall(r"\| `(?:GET|POST) (/[^`?]*)", page.read_text("utf-8"))
+        assert asked
+        patterns = [
+            re.compile(re.sub(r"\\{\w+(?:\\:\w+)?\\}", "[^/]+", re.escape(path)) + "$") for path in paths
+        ]
+        assert [path for path in asked if not any(each.match(path) for each in patterns)] == []
+
+
+@pytest.mark.train
+def test_the_page_of_settings_is_that_of_the_code():
+    pytest.importorskip("tensorflow", reason="knobs of training need the extra `train`")
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        from pages import configuration
+    finally:
+        sys.path.pop(0)
+    written = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    assert written == configuration(), "run `python scripts/pages.py`"
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("material", reason="needs the extra `docs`")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+    assert run.returncode == 0, run.stdout + run.stderr
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert "img/chain.svg" in page
+    loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"?(https?://[^\" >]+)", page)
+    assert [address for address in loaded if "canonical" not in address] == []
