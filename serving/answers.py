@@ -199,11 +199,12 @@ class StoredUser(BaseModel):
 class Event(BaseModel):
     """One stored interaction."""
 
-    item_id: str
+    item_id: str | None = Field(description="null where it is a search")
     type: str
     value: float | None
     timestamp: str
     request_id: str | None
+    query: str | None = Field(default=None, description="the words of a search; absent otherwise")
 
 
 class Events(BaseModel):

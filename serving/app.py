@@ -41,7 +41,7 @@ from serving.routes import (
 )
 from serving.service import Service, opened
 from serving.settings import Settings
-from serving.storefronts import movies, picture_posts, posts, retailer
+from serving.storefronts import movies, picture_posts, posts, retailer, shop, shop_events
 from serving.traffic import Traffic
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ ROUTERS = (
     assets.router, dataset.router, lists.router, pictures.router,
     recommendations.router, rank.router, interactions.router, similar.router, search.router,
     items.router, users.router, models.router, metrics.router, health.router,
-    movies.router, posts.router, picture_posts.router, retailer.router,
+    movies.router, posts.router, picture_posts.router, retailer.router, shop.router, shop_events.router,
 )  # fmt: skip
 """In order: a path that ends in an id comes after those that go on behind one."""
 UPLOADS = ("/v1/items", "/v1/search/image")

@@ -170,8 +170,13 @@ class InteractionIn(_Body):
     """One event, as it is posted."""
 
     user_id: Id
-    item_id: Id = Field(description="may be unknown: the item may come later")
+    item_id: Id | None = Field(
+        default=None, description="may be unknown: the item may come later; none where the event is a search"
+    )
     type: StrictStr = Field(description="one of the data set's declared types")
+    query: StrictStr | None = Field(
+        default=None, max_length=1000, description="the words, for types that are searches"
+    )
     value: FiniteFloat | None = Field(default=None, description="for types that carry one, as a rating does")
     timestamp: Time | None = Field(default=None, description="ISO-8601 or epoch seconds; now where absent")
     event_id: Id | None = Field(default=None, description="makes a retry change nothing")
@@ -230,10 +235,21 @@ def read_event(document: object, schema: DatasetSchema, now: float, sequence: in
             )
     elif event.value is not None:
         raise EventError("value", f"expected no value with {event.type}; found {event.value}")
+    words = None
+    if kind.query:
+        words = " ".join((event.query or "").encode("utf-8", "replace").decode().split())
+        if not words:
+            raise EventError("query", f"expected the words of a {event.type}")
+        if event.item_id is not None:
+            raise EventError("item_id", f"expected no item with {event.type}")
+    elif event.item_id is None:
+        raise EventError("item_id", f"expected the id of an item with {event.type}")
+    elif event.query is not None:
+        raise EventError("query", f"expected no words with {event.type}")
     return Interaction(
-        UserId(event.user_id), ItemId(event.item_id), event.type,
+        UserId(event.user_id), ItemId(event.item_id or ""), event.type,
         now if event.timestamp is None else event.timestamp, event.value,
-        event.event_id, event.request_id, sequence,
+        event.event_id, event.request_id, sequence, query=words,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import base64
 import dataclasses
 import io
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -145,9 +146,9 @@ def user_tower() -> bytes:
     )  # fmt: skip
 
 
-def content() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def content(listed: Sequence[Item] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Text and image vectors and the mask of all items, as the encoders make them."""
-    listed = [item(row) for row in range(N)]
+    listed = listed or [item(row) for row in range(N)]
     text, no_text = HashingTextEncoder(TEXT).encode(listed)
     image, no_image = HashingImageEncoder().encode(listed)
     mask = np.array([[a is None, b is None] for a, b in zip(no_text, no_image, strict=True)])
@@ -155,15 +156,20 @@ def content() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def make_sensing_bundle(
-    folder: Path, version: str = VERSION, *, with_content: bool = True, alike: int = 0
-) -> Path:
-    """Write `folder/version` and return it; `alike` is the width of its table of items alike, which is left empty."""
-    listed = [item(row) for row in range(N)]
+    folder: Path, version: str = VERSION, *, with_content: bool = True, alike: int = 0,
+    listed: Sequence[Item] | None = None, schema: DatasetSchema = SCHEMA,
+    further: Callable[[BundleWriter], None] | None = None,
+) -> Path:  # fmt: skip
+    """Write `folder/version` and return it; `alike` is the width of its table of items alike, which is left empty.
+
+    `listed` are N items instead of the usual ones, `further` writes what else there is to be.
+    """
+    listed = listed or [item(row) for row in range(N)]
     space = dataclasses.replace(
-        FeatureSpace.fit(SCHEMA, listed, USERS, history=HISTORY), version=version, cross_features=CROSS_1
+        FeatureSpace.fit(schema, listed, USERS, history=HISTORY), version=version, cross_features=CROSS_1
     )
     tokens, numeric = space.item_inputs(listed)
-    text, image, mask = content()
+    text, image, mask = content(listed)
     rows = np.arange(N, dtype=np.int32)
     feeds = {
         "item_row": rows + 1, "text": text, "image": image, "content_mask": mask.astype(np.float32),
@@ -178,7 +184,7 @@ def make_sensing_bundle(
         writer.graph("item_tower", item_tower())
         writer.graph("ranker", ranker_of_width())
         writer.items(
-            listed, SCHEMA, tokens=tokens, numeric=numeric, embedding_rows=rows + 1, popularity=popularity
+            listed, schema, tokens=tokens, numeric=numeric, embedding_rows=rows + 1, popularity=popularity
         )
         write_words(writer.path("words/vocabulary.bin").parent, map(words_of, listed))
         writer.users([user.user_id for user in USERS])
@@ -191,6 +197,8 @@ def make_sensing_bundle(
         writer.neighbours(rows, np.where(near < N, near, -1), np.tile([1.0, 0.5], (N, 1)))
         if alike:
             writer.table("alike", np.full((N, alike), -1), np.zeros((N, alike), np.float32))
+        if further is not None:
+            further(writer)
         ranked = probes()["ranker"]
         writer.probes({
             "user_tower": Probe(
@@ -202,7 +210,7 @@ def make_sensing_bundle(
             ),
         })  # fmt: skip
         return writer.seal(
-            dataset="senses", schema=SCHEMA, dims=Dims(vector=DIM, text=TEXT, image=IMAGE, history=HISTORY),
+            dataset=schema.name, schema=schema, dims=Dims(vector=DIM, text=TEXT, image=IMAGE, history=HISTORY),
             counts=Counts(items=N, users=len(USERS), interactions=100), heads=("score", "rating"),
             rank_by="ranker", rating_range=(1.0, 5.0), index=IndexInfo(kind="flat", recall_at_100=1.0),
             encoders=Encoders(text=HashingTextEncoder(TEXT).name, image=HashingImageEncoder.name),
