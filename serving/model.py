@@ -58,7 +58,12 @@ class Model:
         started = time.perf_counter()
         bundle = Bundle.open(path)
         drift = bundle.replay_probes()
-        pipeline = Pipeline(bundle, PipelineConfig(candidates=settings.candidates))
+        config = PipelineConfig(
+            candidates=settings.candidates,
+            shares=tuple(settings.shares.items()),
+            decay=settings.trending_decay,
+        )
+        pipeline = Pipeline(bundle, config)
         synonyms = Synonyms.open(settings.synonyms, bundle.path)
         model = cls(bundle, pipeline, Senses.open(bundle, embeddings), synonyms)
         model.warm_up()
@@ -107,6 +112,7 @@ class Model:
         return Query(
             asked.limit, asked.offset, excluded[excluded >= 0], tuple(asked.category), asked.diversity,
             isinstance(asked, RecommendationsIn) and asked.explain,
+            asked.time if isinstance(asked, RecommendationsIn) else None,
         )  # fmt: skip
 
     async def alike(self, profile: Profile, weights: Weights, query: Query, seen: Ints) -> Ranked:

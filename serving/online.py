@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from embeddings.store import EmbeddingStore
 from serving.model import Model
 from serving.pipeline import Timed
+from serving.pulse import Pulse
 from serving.settings import Settings
 from serving.state import GuardedStore
 from serving.stock import Stock
@@ -36,7 +39,7 @@ class Online:
     stock: Stock
     requests: int = 0
     """Begun while this was what answers, and not ended yet."""
-    _follower: asyncio.Task[None] | None = None
+    _followers: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
     async def start(
@@ -57,7 +60,11 @@ class Online:
         model = await asyncio.to_thread(Model.open, path, settings, embeddings)
         model.pipeline.timed = timed
         online = cls(model, Stock(model.catalogue, model.senses, store, model.as_of))
-        online._follower = asyncio.create_task(online.stock.follow())
+        online._follow(online.stock.follow())
+        if (trending := model.pipeline.trending) is not None:
+            seconds = settings.trending_seconds
+            pulse = Pulse(trending, model.catalogue.ids, model.schema, store, model.as_of, seconds)
+            online._follow(pulse.follow())
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CATCH_UP_SECONDS):
@@ -82,8 +89,12 @@ class Online:
 
     async def close(self) -> None:
         """Stop following, and end the threads of the model."""
-        while self._follower is not None and not self._follower.done():
-            # Until it is: `asyncio.wait_for`, which the driver uses, may swallow one (Python 3.11).
-            self._follower.cancel()
-            await asyncio.wait([self._follower], timeout=0.2)
+        while left := [task for task in self._followers if not task.done()]:
+            # Until they are: `asyncio.wait_for`, which the driver uses, may swallow one (Python 3.11).
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=0.2)
         await asyncio.to_thread(self.model.close)
+
+    def _follow(self, endless: Coroutine[Any, Any, None]) -> None:
+        self._followers.append(asyncio.create_task(endless))

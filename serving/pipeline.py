@@ -27,9 +27,10 @@ from serving.ranker import OnnxRanker, Ranker, Scores, Viewer
 from serving.rerank import diversify, make_room
 from serving.resemblance import hear_of_new
 from serving.sources.merge import Pool, Shares, ask, for_strangers, merge
-from serving.sources.registry import NAMES, SHARES, default_sources
+from serving.sources.registry import default_sources
+from serving.sources.shares import DECAY, NAMES, SHARES
 from serving.sources.source import CandidateSource, Demand
-from serving.sources.trending import DECAY, Trending
+from serving.sources.trending import Trending
 from serving.sources.two_tower import TwoTower
 from towers.cross import heard
 from towers.features import FeatureSpace
@@ -212,7 +213,7 @@ class Pipeline:
         """What one source proposes by itself, in its own order; nothing where the bundle does not carry it.
 
         Args:
-            name: one of `serving.sources.registry.NAMES`.
+            name: one of `serving.sources.shares.NAMES`.
             state: the user; a history of one item asks what goes with that item.
             query: page, filters and time.
 

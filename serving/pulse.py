@@ -49,7 +49,8 @@ class Pulse:
         self._ids = ids
         self._schema = schema
         self._store = store
-        self._since = int(max(as_of, time.time() - trending.window) * 1e9)
+        now = time.time()
+        self._since = int(max(min(as_of, now), now - trending.window) * 1e9)
         self._seconds = seconds
         self._told: dict[object, int] = {}
 

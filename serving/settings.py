@@ -8,9 +8,12 @@ service of that name), hence the longer prefix.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from serving.sources.shares import DECAY, read_shares, written
 
 
 class Settings(BaseSettings):
@@ -40,6 +43,18 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64, description="processes that answer")
     candidates: int = Field(
         default=500, ge=1, le=10_000, description="items that the ranker scores per request"
+    )
+    shares: Annotated[dict[str, float], NoDecode, BeforeValidator(read_shares)] = Field(
+        default={}, description="what part of them each source proposes; by default what the bundle says"
+    )
+    trending_decay: float = Field(
+        default=DECAY,
+        gt=0,
+        lt=1,
+        description="of what an event is worth to trending, what is left after an hour",
+    )
+    trending_seconds: float = Field(
+        default=2.0, gt=0, description="between two looks at what users of all workers did"
     )
     history_limit: int = Field(
         default=1000, ge=1, le=10_000, description="latest events of a user that are read"
@@ -77,7 +92,7 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, for another process."""
-        given = self.model_dump(mode="json", exclude_none=True)
+        given = self.model_dump(mode="json", exclude_none=True) | {"shares": written(self.shares)}
         shared = {
             name: f"TOWERBRIDGE_{name.upper()}" for name in ("home", "dataset", "mongodb_uri", "admin_key")
         }

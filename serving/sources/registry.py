@@ -1,29 +1,19 @@
-"""All candidate sources by name, and how much of the pool each fills where nothing else is said."""
+"""All candidate sources that a bundle carries."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 
 from bundle.reader import Bundle
-from catalog.errors import ConfigError
 from serving.sources.categories import Diverse, Taxonomy, TopCategories
 from serving.sources.item_item import ItemItem
 from serving.sources.listed import Listed
 from serving.sources.neighbours import Neighbours
+from serving.sources.shares import DECAY, NAMES
 from serving.sources.shelves import Shelves
 from serving.sources.source import CandidateSource
-from serving.sources.trending import DECAY, Trending
-from serving.sources.two_tower import NEW_SHARE, New, TwoTower
-
-NAMES = (
-    "new", "two_tower", "item_item", "rules", "tfidf", "taxonomy", "trending", "popular", "best_value",
-    "top_categories", "diverse",
-)  # fmt: skip
-"""In order of precedence. A bundle need not carry all of them."""
-SHARES: Mapping[str, float] = {"new": NEW_SHARE, "two_tower": 0.6, "item_item": 0.3, "popular": 0.1}
-"""Of the pool, what each fills first; the others only fill gaps, or answer when they are asked for by name."""
+from serving.sources.trending import Trending
+from serving.sources.two_tower import New, TwoTower
 
 
 def default_sources(bundle: Bundle, decay: float = DECAY) -> list[CandidateSource]:
@@ -47,25 +37,3 @@ def default_sources(bundle: Bundle, decay: float = DECAY) -> list[CandidateSourc
         shelves = Shelves(bundle.categories, bundle.popularity)
         sources += [Taxonomy(shelves, parts.tree), TopCategories(shelves), Diverse(shelves)]
     return sorted(sources, key=lambda source: NAMES.index(source.name))
-
-
-def checked(shares: Mapping[str, float], where: str) -> dict[str, float]:
-    """Shares that a pool can be filled by.
-
-    Args:
-        shares: share of the pool by name of the source.
-        where: they come from, for messages.
-
-    Raises:
-        ConfigError: an unknown name, or a share that is none.
-    """
-    for name, share in shares.items():
-        if name not in NAMES:
-            raise ConfigError(f"{where}: expected sources among {', '.join(NAMES)}; found {name!r}")
-        if not 0 <= share <= 1:
-            raise ConfigError(f"{where}: expected a share of {name} from 0 to 1, found {share:g}")
-    if shares and not any(shares.values()):
-        raise ConfigError(
-            f"{where}: expected one share above 0 at least, found none; the pool would be empty"
-        )
-    return dict(shares)

@@ -20,11 +20,10 @@ from bundle.proposals import Trends
 from catalog.records import Candidates, Floats, Ints
 from catalog.schema import DatasetSchema
 from serving.sources.listed import head
+from serving.sources.shares import DECAY
 from serving.sources.source import Demand
 
 HOUR = 3_600.0
-DECAY = 0.95
-"""Of an event's worth, what is left after an hour."""
 FADED = 1e-6
 """Of an event's worth, what is too little to count."""
 MOST = 100_000

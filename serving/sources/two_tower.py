@@ -8,10 +8,8 @@ import numpy as np
 
 from catalog.records import Candidates
 from index.protocol import best
+from serving.sources.shares import NEW_SHARE
 from serving.sources.source import NOTHING, Demand
-
-NEW_SHARE = 0.05
-"""Of the pool, at most: newcomers are let in beside the others, not instead of them."""
 
 
 class TwoTower:

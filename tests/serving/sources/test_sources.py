@@ -12,12 +12,14 @@ from bundle.reader import Bundle
 from catalog.errors import BundleError, ConfigError
 from catalog.records import History
 from serving.pipeline import Pipeline, PipelineConfig, Query
+from serving.settings import Settings
 from serving.sources.categories import Taxonomy
 from serving.sources.merge import for_strangers
-from serving.sources.registry import NAMES, SHARES, checked
+from serving.sources.shares import NAMES, SHARES, read_shares, written
 from serving.sources.shelves import Shelves
 from tests.bundle.make import HIDDEN, N, make_bundle
 from tests.serving.test_pipeline import STRANGER, state
+from towerbridge.config import load
 
 
 @pytest.fixture(scope="module")
@@ -127,17 +129,48 @@ class TestShares:
         ]
 
     @pytest.mark.parametrize(
-        ("shares", "message"),
+        ("given", "message"),
         [
-            ({"towers": 0.5}, "expected sources among .*'towers'"),
-            ({"popular": 1.5}, "share of popular from 0 to 1, found 1.5"),
-            ({"popular": float("nan")}, "share of popular from 0 to 1, found nan"),
-            ({"popular": 0.0}, "one share above 0"),
+            ("towers=0.5", "expected sources among .*'towers'"),
+            ({"popular": 1.5}, "a number from 0 to 1 for popular, found 1.5"),
+            ("popular=nan", "a number from 0 to 1 for popular, found 'nan'"),
+            ("popular=much", "a number from 0 to 1 for popular, found 'much'"),
+            ("popular=0,new=0", "one above 0"),
+            ("popular", "each source once; found 'popular'"),
+            ("popular=1,popular=0", "each source once; found 'popular=0'"),
+            (0.5, "expected shares like"),
         ],
     )
-    def test_what_cannot_be_meant_is_refused(self, shares: dict[str, float], message: str) -> None:
+    def test_what_cannot_be_meant_is_refused(self, given: object, message: str) -> None:
         with pytest.raises(ConfigError, match=message):
-            checked(shares, "[serve.shares]")
+            read_shares(given)
+
+    def test_they_are_written_as_they_are_read(self) -> None:
+        shares = {"two_tower": 0.6, "best_value": 0.25}
+        assert read_shares(written(shares)) == read_shares(shares) == shares
+        assert read_shares(" two_tower = 0.6 ,, best_value=.25 ") == shares
+        assert read_shares("") == {}
+
+    def test_the_environment_sets_them_and_workers_get_them_by_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TOWERBRIDGE_SERVE_SHARES", "rules=0.5,popular=0.5")
+        settings = Settings(mongodb_uri="mongodb://x")
+        assert settings.shares == {"rules": 0.5, "popular": 0.5}
+        monkeypatch.setenv("TOWERBRIDGE_SERVE_SHARES", settings.environment()["TOWERBRIDGE_SERVE_SHARES"])
+        assert Settings(mongodb_uri="mongodb://x").shares == settings.shares
+        monkeypatch.setenv("TOWERBRIDGE_SERVE_SHARES", "rule=1")
+        with pytest.raises(ConfigError, match="'rule'"):
+            Settings(mongodb_uri="mongodb://x")
+
+    def test_the_file_sets_them_and_the_environment_overrides(self, tmp_path: Path) -> None:
+        file = tmp_path / "towerbridge.toml"
+        file.write_text("[serve.shares]\nrules = 0.5\npopular = 1\n")
+        assert load(file, {}).serve.shares == {"rules": 0.5, "popular": 1.0}
+        assert load(file, {"TOWERBRIDGE_SERVE_SHARES": "tfidf=1"}).serve.shares == {"tfidf": 1.0}
+        file.write_text("[serve.shares]\npopulr = 0.5\n")
+        with pytest.raises(ConfigError, match="'populr'"):
+            load(file, {})
 
     def test_strangers_get_popular_items_first(self) -> None:
         assert dict(for_strangers(tuple(SHARES.items()))) == {
