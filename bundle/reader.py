@@ -23,6 +23,7 @@ from bundle.manifest import NAME, REQUIRED, Manifest, read_manifest
 from bundle.probes import replay, replay_part
 from bundle.proposals import Proposals, Table, check_rows
 from bundle.space import ContentSpace
+from bundle.tabular import Tabular
 from catalog.errors import BundleError
 from catalog.records import Floats, IdMap, Ints
 
@@ -82,6 +83,8 @@ class Bundle:
     alike_rows: Int32s
     """[n, a] what reads and looks alike, likewise."""
     alike_weights: Floats
+    tabular: Tabular | None
+    """What a tabular ranker reads; None where the ranker reads users and items."""
     proposals: Proposals
     """What further candidate sources propose from."""
     categories: Mapping[str, Ints]
@@ -134,6 +137,7 @@ class Bundle:
             item_item_weights=load_array(path / "neighbours/item_item.weights.npy", np.float32, (n, None)),
             successor_rows=successor.rows, successor_weights=successor.weights,
             alike_rows=alike.rows, alike_weights=alike.weights, proposals=Proposals.open(path, n),
+            tabular=Tabular.open(path, n),
             categories=_categories(path / "items/categories.json", n),
             content=_content(path / "content", manifest), places=_places(path / "content", manifest),
             words=path / "words" if (path / "words").is_dir() else None,
@@ -196,13 +200,16 @@ class Bundle:
             "item_vector": Tensor(real, (None, dims.vector)),
             "cross": Tensor(real, (None, None)),
         }
+        ranked = user | item | pair
+        if self.tabular is not None:
+            ranked = {"features": Tensor(real, (None, len(self.tabular.card.features)))}
         heads: dict[str, Tensor] = {head: Tensor(real, (None,)) for head in self.manifest.heads}
         vector = Tensor(real, (None, dims.vector))
         checks: list[tuple[str, Graph, dict[str, Tensor], dict[str, Tensor]]] = [
             ("user_tower", self.user_tower, user | history, {"user_vector": vector}),
             ("item_tower", self.item_tower, item | content, {"item_vector": vector}),
-            ("ranker", self.ranker, user | item | pair, heads),
-            ("scorer", self.scorer, user | item | pair, {"score": heads["score"]}),
+            ("ranker", self.ranker, ranked, heads),
+            ("scorer", self.scorer, ranked, {"score": heads["score"]}),
         ]
         for name, graph, inputs, outputs in checks:
             check_tensors(graph, self.path / GRAPHS[name], inputs, outputs)

@@ -23,7 +23,7 @@ from index.protocol import Mask, best, best_first
 from serving.catalogue import Catalogue, Rows
 from serving.explain import Reasons, reasons
 from serving.likeness import Profile, Weights, compare
-from serving.ranker import OnnxRanker, Ranker, Scores, Viewer
+from serving.ranker import Ranker, Scores, Viewer, ranker_of
 from serving.rerank import diversify, make_room
 from serving.resemblance import hear_of_new
 from serving.sources.merge import Pool, Shares, ask, for_strangers, merge
@@ -48,6 +48,8 @@ class UserState:
     history: History
     seen: Ints
     """Rows that must not be recommended again."""
+    time: float | None = None
+    """The moment, in seconds since the epoch; None is now, or what the query says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Pipeline:
         self.space = FeatureSpace.load(bundle.path / "features.json")
         self.catalogue = Catalogue(bundle, self.space)
         self._sources = list(sources) if sources is not None else default_sources(bundle, self.config.decay)
-        self._ranker = ranker or OnnxRanker(bundle, self.space)
+        self._ranker = ranker or ranker_of(bundle, self.space)
         rank_by = bundle.manifest.rank_by
         self._ranked = rank_by == "ranker"
         self._alone = None if rank_by in ("ranker", "retrieval") else rank_by
@@ -171,7 +173,7 @@ class Pipeline:
         """The best items that the user has not seen, `offset` … `offset + limit` of them."""
         failed: list[str] = []
         began = perf_counter()
-        viewer = self._viewer(state, failed)
+        viewer = self._viewer(state, failed, query.time)
         seen = perf_counter()
         items = viewer.items
         allowed = self._allowed(items, state.seen, query)
@@ -203,7 +205,7 @@ class Pipeline:
     def retrieve(self, state: UserState, query: Query) -> Candidates:
         """The first stage alone: at least `config.candidates` rows in retrieval order."""
         failed: list[str] = []
-        viewer = self._viewer(state, failed)
+        viewer = self._viewer(state, failed, query.time)
         wanted = max(self.config.candidates, query.offset + query.limit)
         allowed = self._allowed(viewer.items, state.seen, query)
         found = self._pool(viewer, self._demand(viewer, state, allowed, wanted, query), failed).found
@@ -311,7 +313,8 @@ class Pipeline:
         """Whether the order head decides: it learned from histories, and of somebody without one it knows nothing."""
         return self._ranked and not viewer.cold
 
-    def _viewer(self, state: UserState, failed: list[str]) -> Viewer:
+    def _viewer(self, state: UserState, failed: list[str], time: float | None = None) -> Viewer:
+        time = state.time if time is None else time
         items = self.catalogue.now
         row = self.bundle.users.row(state.user.user_id) + 1 if state.user else 0
         inputs = self.space.user_inputs(state.user, row)
@@ -323,12 +326,12 @@ class Pipeline:
             if not np.isfinite(vector).all():
                 raise ValueError("the user tower answered numbers that are not finite")
             cold = not row and not len(state.history)
-            return Viewer(items, inputs, vector, state.history, said, cold)
+            return Viewer(items, inputs, vector, state.history, said, cold, time=time)
         except (RecommenderError, ValueError, RuntimeError) as exc:
             log.error("user tower failed: %s", exc)
             failed.append("user_tower")
             zeros = np.zeros(self.bundle.manifest.dims.vector, np.float32)
-            return Viewer(items, inputs, zeros, state.history, said, cold=True, failed=True)
+            return Viewer(items, inputs, zeros, state.history, said, cold=True, failed=True, time=time)
 
     def _onlooker(self, state: UserState) -> Viewer:
         """A user as those see them who look at the history alone."""
@@ -338,7 +341,8 @@ class Pipeline:
 
     def _demand(self, viewer: Viewer, state: UserState, allowed: Mask, wanted: int, query: Query) -> Demand:
         user_id = state.user.user_id if state.user else ""
-        return Demand(viewer, allowed, wanted, user_id, query.time)
+        time = state.time if query.time is None else query.time
+        return Demand(viewer, allowed, wanted, user_id, time)
 
     def _allowed(self, items: Rows, seen: Ints, query: Query) -> Mask:
         if query.categories:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.reader import Bundle
+from bundle.tabular import Tabular
 from catalog.records import Candidates, Floats, History
 from serving.catalogue import Rows
 from towers.cross import cross_features
 from towers.features import FeatureSpace
+from towers.tabular import Counts, Moment, tabular_features
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Viewer:
     """Neither an id embedding nor a history: only side features speak for them."""
     failed: bool = False
     """The user tower failed; the vector is zero."""
+    time: float | None = None
+    """As of when, in seconds since the epoch; None is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +99,39 @@ class OnnxRanker:
         if "rated_rows" in inputs or "rated_values" in inputs:
             feeds |= self._space.rated_inputs(viewer.history, columns.embedding_rows)
         return feeds
+
+
+class TabularRanker:
+    """A bundle's logistic regression or trees over named numbers, see `towers.tabular`.
+
+    Running statistics go on from the bundle's counts by what the user did since; of other people's live events they
+    hear with the next training.
+    """
+
+    def __init__(self, bundle: Bundle, space: FeatureSpace, tabular: Tabular) -> None:
+        self._graph = bundle.scorer
+        self._space = space
+        self._names, self._facts = tabular.card.features, tabular.facts
+        self._overall = float(self._facts.liked.sum() / max(float(self._facts.events.sum()), 1.0))
+
+    def score(self, viewer: Viewer, found: Candidates, *, ratings: bool) -> Scores:
+        """Run the graph once over all candidates; there are no ratings."""
+        facts = self._facts
+        moment = Moment(
+            viewer.history, time.time() if viewer.time is None else viewer.time,
+            Counts.of(facts.events, facts.liked, found.rows),
+            Counts.of(facts.group_events, facts.group_liked, viewer.inputs["user_tokens"][0]), self._overall,
+        )  # fmt: skip
+        columns = viewer.items.columns
+        features = tabular_features(self._names, self._space, found, moment, columns, facts)
+        scores = self._graph.run({"features": features})["score"]
+        if not np.isfinite(scores).all():
+            raise ValueError("the ranker answered numbers that are not finite")
+        return Scores(scores)
+
+
+def ranker_of(bundle: Bundle, space: FeatureSpace) -> Ranker:
+    """The ranker that a bundle carries."""
+    if bundle.tabular is not None:
+        return TabularRanker(bundle, space, bundle.tabular)
+    return OnnxRanker(bundle, space)

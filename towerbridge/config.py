@@ -84,6 +84,9 @@ class Train(Section):
     embedding_size: int | None = Field(
         default=None, ge=4, le=1024, description="length of user and item vectors"
     )
+    ranker: Literal["tfrs", "logistic", "catboost"] | None = Field(
+        default=None, description="what puts candidates in order; the default suits the data set"
+    )
     seed: int = Field(default=0, ge=0, description="the same seed on the same machine trains the same model")
     tracking: bool = Field(
         default=True,

@@ -98,6 +98,8 @@ def train_config(workspace: Workspace) -> TrainConfig:
     given = workspace.config.train.model_dump(exclude_none=True, exclude={"tracking"})
     if "embedding_size" in given:
         given["towers.embedding_size"] = given.pop("embedding_size")
+    if "ranker" in given:
+        given["ranker.kind"] = given.pop("ranker")
     if "epochs" in given:
         # One dial for all three fits: whoever asks for a short run does not mean the towers alone.
         given["rating_epochs"] = min(config.rating_epochs, given["epochs"])

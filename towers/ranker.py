@@ -18,6 +18,8 @@ from towers.rating import RatingEnsemble
 class RankerConfig:
     """What the ranker looks like."""
 
+    kind: str = "tfrs"
+    """`tfrs` for networks, `logistic` or `catboost` for a tabular one (`training.tabular`), without further knobs."""
     rating_factors: int = 32
     rating_members: int = 3
     """Rating heads whose predictions are averaged: each is wrong in its own way."""

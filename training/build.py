@@ -39,6 +39,8 @@ def build(run: Run, folder: Path, encoders: Mapping[Modality, Path] | None = Non
     with BundleWriter(folder, version) as writer:
         for name in GRAPHS:
             writer.graph(name, run.graph(name))
+        if run.tabular is not None:
+            run.tabular.save(writer.path("ranker.json").parent)
         replace(run.space(), version=version).save(writer.path("features.json"))
         writer.items(
             run.items, summary.dataset_schema, tokens=arrays["tokens"], numeric=arrays["numeric"],

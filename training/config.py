@@ -8,6 +8,8 @@ from catalog.errors import ConfigError
 from towers.ranker import RankerConfig
 from towers.retrieval import TowerConfig
 
+RANKERS = ("tfrs", "logistic", "catboost")
+
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
@@ -55,6 +57,8 @@ class TrainConfig:
         for name in counts:
             if getattr(self, name) < 1:
                 raise ConfigError(f"expected training.{name} of at least 1, got {getattr(self, name)}")
+        if self.ranker.kind not in RANKERS:
+            raise ConfigError(f"expected ranker.kind among {', '.join(RANKERS)}, got {self.ranker.kind!r}")
         if self.towers.embedding_size % self.towers.heads:
             raise ConfigError(
                 f"expected training.embedding_size to be a multiple of heads = {self.towers.heads}, "

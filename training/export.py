@@ -21,6 +21,7 @@ from training.rating import Rated
 from training.retriever import Retriever, item_inputs
 from training.run import Run, RunSummary
 from training.sources.events import counted
+from training.tabular import TabularOrder
 
 PROBES = 64
 Arrays = dict[str, NDArray[Any]]
@@ -28,7 +29,7 @@ Arrays = dict[str, NDArray[Any]]
 
 def export(
     retriever: Retriever,
-    order: Ordered,
+    order: Ordered | TabularOrder,
     rating: Rated | None,
     config: TrainConfig,
     seconds: Mapping[str, float],
@@ -37,14 +38,15 @@ def export(
 ) -> Run:
     """Write everything that a bundle is built from."""
     data, columns, space = retriever.data, retriever.columns, retriever.space
-    functions = graph_functions(retriever, Ranker(order.head, rating.heads if rating else None))
+    functions = tower_functions(retriever)
+    if isinstance(order, Ordered):
+        functions["ranker"] = Ranker(order.head, rating.heads if rating else None)
     rng = np.random.default_rng(config.seed)
-    probes = {
-        name: probe(function, inputs)
-        for (name, function), inputs in zip(
-            functions.items(), sample_inputs(retriever, PROBES, rng), strict=True
-        )
-    }
+    samples = zip(("user_tower", "item_tower", "ranker"), sample_inputs(retriever, PROBES, rng), strict=True)
+    probes = {name: probe(functions[name], inputs) for name, inputs in samples if name in functions}
+    graphs = {name: to_onnx(function, probes[name].inputs) for name, function in functions.items()}
+    if isinstance(order, TabularOrder):
+        graphs["ranker"], probes["ranker"] = order.onnx, order.probe
     trained = [data.users[u].user_id for u in np.flatnonzero(retriever.users.row > 0)]
     name = data.schema.rating_type()
     learned = retriever.split.training(data.log)
@@ -73,7 +75,7 @@ def export(
     )  # fmt: skip
     return Run.write(
         folder, summary=summary, items=data.items, user_ids=tuple(trained), space=space,
-        graphs={name: to_onnx(function, probes[name].inputs) for name, function in functions.items()},
+        graphs=graphs, tabular=order.part if isinstance(order, TabularOrder) else None,
         arrays={
             "tokens": columns.tokens, "numeric": columns.numeric, "embedding_rows": columns.embedding_rows,
             "popularity": columns.popularity, "vectors": retriever.vectors,
@@ -86,13 +88,12 @@ def export(
     )  # fmt: skip
 
 
-def graph_functions(retriever: Retriever, ranker: Ranker) -> dict[str, Function]:
-    """The three networks as functions of named tensors."""
+def tower_functions(retriever: Retriever) -> dict[str, Function]:
+    """Both towers as functions of named tensors."""
     model = retriever.model
     return {
         "user_tower": lambda inputs: {"user_vector": model.user_tower.last(inputs)},
         "item_tower": lambda inputs: {"item_vector": model.item_tower(inputs)},
-        "ranker": ranker,
     }
 
 
@@ -141,7 +142,7 @@ def ranker_inputs(retriever: Retriever, inputs: Arrays, vector: Any, history: Hi
     }
 
 
-def metrics(order: Ordered, rating: Rated | None) -> dict[str, Any]:
+def metrics(order: Ordered | TabularOrder, rating: Rated | None) -> dict[str, Any]:
     """Validation figures of the run, for the manifest."""
     found: dict[str, Any] = {"validation": {"retrieval": order.retrieval, "ranker": order.ranked}}
     if rating:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from catalog.progress import Progress
-from catalog.records import Candidates, Floats, Ints
+from catalog.records import Candidates, Floats, History, Ints
 from towers.cross import NEIGHBOUR_FEATURES, cross_features
 from training.config import TrainConfig
 from training.retriever import CHUNK, Retriever
@@ -22,6 +23,36 @@ PAST = frozenset({"popularity", *(name for name, one in NEIGHBOUR_FEATURES.items
 """Cross features that only past events tell of an item."""
 TOP = 64
 """Candidates at the head of the pool from which half of each list is drawn."""
+
+
+class Describe(Protocol):
+    """Numbers that a ranker reads of one user's candidates before an event."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What they are called."""
+
+    def known(self, found: Candidates, event: int) -> Candidates:
+        """Those of the candidates that could be shown before the event at a position of the log."""
+
+    def features(self, found: Candidates, history: History, event: int) -> Floats:
+        """`[candidates, len(names)]` for the user of the event, of whom the history is known."""
+
+
+class Crossed:
+    """The cross features of `towers.cross`."""
+
+    def __init__(self, retriever: Retriever) -> None:
+        self._space, self._columns = retriever.space, retriever.columns
+        self.names = retriever.space.cross_features
+
+    def known(self, found: Candidates, event: int) -> Candidates:
+        """All of them."""
+        return found
+
+    def features(self, found: Candidates, history: History, event: int) -> Floats:
+        """What the history says about each candidate, whatever the moment."""
+        return cross_features(self._space, found, history, self._columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +84,9 @@ class Lists:
 
 
 def training_lists(
-    early: Retriever, until: Ints, config: TrainConfig, rng: np.random.Generator, progress: Progress
-) -> Lists:
+    early: Retriever, until: Ints, describe: Describe, config: TrainConfig, rng: np.random.Generator,
+    progress: Progress,
+) -> Lists:  # fmt: skip
     """Lists for events between the end of the early retriever's training part and `until` `[users]`."""
     data, split = early.data, early.split
     asked = data.targets()
@@ -72,18 +104,19 @@ def training_lists(
         for event, user, found in zip(
             some, owners, early.candidates(owners, some, config.candidates), strict=True
         ):
-            where = np.flatnonzero(found.rows == data.log.item_rows[event])
-            if len(where) and len(found) >= size:
-                picked, stands_for = pick(len(found), int(where[0]), size, rng)
-                chosen = Candidates(found.rows[picked], found.scores[picked])
+            known = describe.known(found, int(event))
+            where = np.flatnonzero(known.rows == data.log.item_rows[event])
+            if len(where) and len(known) >= size:
+                picked, stands_for = pick(len(known), int(where[0]), size, rng)
+                chosen = Candidates(known.rows[picked], known.scores[picked])
                 history = data.log.history(int(split.begin[user]), int(event))
                 users.append(user)
                 rows.append(chosen.rows)
-                cross.append(cross_features(early.space, chosen, history, early.columns))
+                cross.append(describe.features(chosen, history, int(event)))
                 correction.append(np.log(stands_for))
         progress.advance(len(some))
-    features = np.array(cross, np.float32).reshape(len(users), size, len(early.space.cross_features))
-    forget(features, early.space.cross_features, config.order_unknown, rng)
+    features = np.array(cross, np.float32).reshape(len(users), size, len(describe.names))
+    forget(features, describe.names, config.order_unknown, rng)
     return Lists(
         np.array(users, np.int64),
         np.array(rows, np.int64).reshape(len(users), size),
@@ -125,7 +158,7 @@ def pick(pool: int, right: int, size: int, rng: np.random.Generator) -> tuple[In
     return np.concatenate(positions).astype(np.int64), weights
 
 
-def validation_lists(retriever: Retriever, users: Ints, count: int) -> Lists:
+def validation_lists(retriever: Retriever, users: Ints, describe: Describe, count: int) -> Lists:
     """Whole pools before each user's validation event, in retrieval order, padded to one length."""
     data, split = retriever.data, retriever.split
     ends = split.validation[users]
@@ -139,7 +172,7 @@ def validation_lists(retriever: Retriever, users: Ints, count: int) -> Lists:
         where = np.flatnonzero(pool.rows == data.log.item_rows[end])
         chosen[i] = where[0] if len(where) else -1
         history = data.log.history(int(split.begin[user]), int(end))
-        features = cross_features(retriever.space, pool, history, retriever.columns)
+        features = describe.features(pool, history, int(end))
         if cross is None:
             cross = np.zeros((len(users), width, features.shape[1]), np.float32)
         cross[i, : len(pool)] = features

@@ -15,7 +15,7 @@ from towers.rating import RankerSizes
 from training.config import TrainConfig
 from training.course import Course
 from training.fit import Fitted, fit
-from training.lists import Lists, training_lists, validation_lists
+from training.lists import Crossed, Lists, training_lists, validation_lists
 from training.metrics import MISSED, summary
 from training.retriever import Retriever, validation_users
 from training.windows import Batch
@@ -44,8 +44,10 @@ class Ordered:
 def fit_order(early: Retriever, final: Retriever, config: TrainConfig, course: Course) -> Ordered:
     """Train on what the early retriever returned, validate on what the final one does."""
     rng = np.random.default_rng(config.seed + 1)
-    examples = training_lists(early, final.split.end, config, rng, course.progress)
-    pools = validation_lists(final, validation_users(final.split, config, rng), config.candidates)
+    examples = training_lists(early, final.split.end, Crossed(early), config, rng, course.progress)
+    pools = validation_lists(
+        final, validation_users(final.split, config, rng), Crossed(final), config.candidates
+    )
     sizes = ranker_sizes(final)
     flat = (
         examples.cross.reshape(-1, sizes.cross)

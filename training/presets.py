@@ -20,7 +20,14 @@ C = TypeVar("C")
 PRESETS: Mapping[str, Knobs] = {
     # Four times the events of MovieLens-100k: as many steps in fewer epochs.
     "movielens-1m": {"epochs": 10, "rating_epochs": 3},
-}
+    "retailrocket": {"ranker": {"kind": "logistic"}},
+    "startml-posts": {"ranker": {"kind": "catboost"}},
+    # Sessions are short and never come back: nobody has an id, and many narrow windows make a step.
+    "retailrocket-sessions": {
+        "history": 20, "user_id_events": 1_000_000, "epochs": 4, "validate_every": 2, "batch_size": 128,
+        "learning_rate": 3e-3, "order_examples": 5_000, "order_epochs": 4,
+    },
+}  # fmt: skip
 """By name of the data set."""
 
 

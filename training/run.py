@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from bundle.graph import Arrays
 from bundle.manifest import Counts, Dims, Encoders, Head, RankBy
 from bundle.probes import Probe, read_probes, write_probes
+from bundle.tabular import Tabular
 from catalog.documents import document_to_item, item_to_document
 from catalog.errors import NotReadyError
 from catalog.records import Item
@@ -60,6 +61,8 @@ class Run:
     arrays: Mapping[str, NDArray[Any]]
     """tokens, numeric, embedding_rows, popularity, vectors, content, and the tables of `towers.cross.TABLES`."""
     probes: Mapping[str, Probe]
+    tabular: Tabular | None
+    """What the ranker reads where it is a tabular one."""
 
     def graph(self, name: str) -> bytes:
         """One exported network, serialised."""
@@ -81,6 +84,7 @@ class Run:
         graphs: Mapping[str, bytes],
         arrays: Arrays,
         probes: Mapping[str, Probe],
+        tabular: Tabular | None = None,
     ) -> Run:
         """Leave a run in a folder, which must not hold one yet."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,6 +95,8 @@ class Run:
         for name, array in arrays.items():
             np.save(folder / "arrays" / f"{name}.npy", array, allow_pickle=False)
         write_probes(folder / "probes.npz", probes)
+        if tabular is not None:
+            tabular.save(folder)
         with (folder / "items.jsonl").open("w", encoding="utf-8") as out:
             out.writelines(json.dumps(item_to_document(item), ensure_ascii=False) + "\n" for item in items)
         (folder / "users.json").write_text(json.dumps(user_ids, ensure_ascii=False), "utf-8")
@@ -113,7 +119,8 @@ class Run:
                 path.stem: np.load(path, mmap_mode="r", allow_pickle=False)
                 for path in sorted((folder / "arrays").glob("*.npy"))
             }
-            return cls(folder, summary, items, users, arrays, read_probes(folder / "probes.npz"))
+            tabular = Tabular.open(folder, len(items))
+            return cls(folder, summary, items, users, arrays, read_probes(folder / "probes.npz"), tabular)
         except (OSError, ValueError, KeyError, ValidationError) as exc:
             raise NotReadyError(
                 f"expected a finished training run in {folder}, found {type(exc).__name__}: {exc}; "

@@ -1,4 +1,4 @@
-"""One training run: towers to ship, towers for the ranker, the ranker's two heads.
+"""One training run: towers to ship, towers for the ranker, the ranker: two heads, or a tabular one.
 
 The ranker must learn from retrieval's mistakes on events that retrieval has not seen. So the towers are
 fitted twice: on all training events, and without each user's last ones, which the ranker then learns from.
@@ -26,11 +26,12 @@ from training.course import Course
 from training.dataset import TrainingData
 from training.export import export
 from training.notes import shortcomings
-from training.order import fit_order
+from training.order import Ordered, fit_order
 from training.rating import fit_rating
 from training.retriever import Retriever, fit_retriever
 from training.run import Run
 from training.split import Split, next_item
+from training.tabular import TabularOrder, fit_tabular
 from training.tracking import UNTRACKED, Tracker
 
 
@@ -91,19 +92,29 @@ def fit_all(data: TrainingData, split: Split, config: TrainConfig, folder: Path,
     with stage("early towers"):
         early = fit_early(retriever, config, course)
     with stage("order"):
-        order = fit_order(early, retriever, config, course)
-    with stage("rating"):
-        rating = fit_rating(retriever, config, course)
+        order = fit_ranker(early, retriever, config, course)
+    rating = None
+    if isinstance(order, Ordered):  # a tabular ranker predicts no ratings
+        with stage("rating"):
+            rating = fit_rating(retriever, config, course)
     run = export(retriever, order, rating, config, seconds, course.notes, folder)
     fitted = {
         "towers for the ranker": early.fitted,
         "towers": retriever.fitted,
-        "ranker, order": order.fitted,
+        "ranker, order": order.fitted if isinstance(order, Ordered) else None,
     }
     if rating:
         fitted["ranker, rating"] = rating.fitted
     course.tracker.end(run.summary, {name: each.curve for name, each in fitted.items() if each})
     return run
+
+
+def fit_ranker(
+    early: Retriever, final: Retriever, config: TrainConfig, course: Course
+) -> Ordered | TabularOrder:
+    """The ranker that is configured; where a tabular one has nothing to learn from, networks that do not ship."""
+    tabular = None if config.ranker.kind == "tfrs" else fit_tabular(early, final, config, course)
+    return tabular or fit_order(early, final, config, course)
 
 
 def feature_space(data: TrainingData, split: Split, config: TrainConfig) -> FeatureSpace:

@@ -27,6 +27,10 @@ def train(
     device: DeviceOption = None,
     epochs: EpochsOption = None,
     seed: SeedOption = None,
+    ranker: Annotated[
+        str | None,
+        typer.Option("--ranker", metavar="tfrs|logistic|catboost", help="what puts candidates in order"),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with the latest run, which was stopped, as it was begun")
     ] = False,
@@ -41,10 +45,12 @@ def train(
     from towerbridge.progress import progress
     from towerbridge.workspace import Workspace
 
-    if resume and (epochs, seed) != (None, None):
+    if resume and (epochs, seed, ranker) != (None, None, None):
         raise typer.BadParameter("a run goes on with the settings it was begun with", param_hint="--resume")
     workspace = Workspace(
-        settings(ctx, dataset=dataset, device=device, train__epochs=epochs, train__seed=seed)
+        settings(
+            ctx, dataset=dataset, device=device, train__epochs=epochs, train__seed=seed, train__ranker=ranker
+        )
     )
     if not resume and (left := workspace.unfinished_run()):
         note(f"an unfinished run is left in {left}; `towerbridge train --resume` would go on with it")
