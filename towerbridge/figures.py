@@ -49,7 +49,32 @@ def tables(report: Mapping[str, Any]) -> Iterator[Table]:
         stages = report["details"].get(name, {}).get("stages", {})
         if "pool_ceiling" in stages:
             lifts = report.get("seeds", {}).get("stages", {}).get(name, {}).get("ranker_lift", {})
-            yield _stages(TITLES.get(name, _words(name)), stages, lifts.get("ndcg@10"))
+            title = TITLES.get(name, _words(name))
+            yield _stages(title, stages, lifts.get("ndcg@10"))
+            if "sources" in stages:
+                yield _sources(title, stages["sources"])
+
+
+def told_of_data(report: Mapping[str, Any]) -> Iterator[str]:
+    """Sentences on what of the data is not real, and what is not there."""
+    yield from report.get("generated", ())
+    if missing := report.get("missing"):
+        yield f"Not there: {', '.join(missing)}."
+
+
+def winners(report: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence per protocol on whether two stages are worth more than the best source alone."""
+    for name, details in report["details"].items():
+        stages = details.get("stages", {})
+        if "best_source" not in stages:
+            continue
+        best, whole = stages["best_source"], stages["pool_ndcg@10"]["500"]
+        single = stages["sources"][best]["ndcg@10"]
+        verdict = "no less than" if whole >= single else "LESS than"
+        yield (
+            f"{TITLES.get(name, _words(name))}: NDCG@10 of both stages {whole:.4f}, {verdict} {single:.4f} "
+            f"of the best single source, {_words(best)}."
+        )
 
 
 def left_out(report: Mapping[str, Any]) -> Iterator[str]:
@@ -64,8 +89,8 @@ def left_out(report: Mapping[str, Any]) -> Iterator[str]:
 
 def markdown(report: Mapping[str, Any]) -> str:
     """The report as a page: all tables, confidence intervals and slices."""
-    parts = [f"# {report['dataset']}", f"Model {report['model_version']}."]
-    parts += [_drawn(each) for each in tables(report)]
+    parts = [f"# {report['dataset']}", f"Model {report['model_version']}.", *told_of_data(report)]
+    parts += [*(_drawn(each) for each in tables(report)), *winners(report)]
     for name, details in report["details"].items():
         if "intervals" in details:
             title = TITLES.get(name, _words(name))
@@ -94,8 +119,22 @@ def _stages(title: str, stages: Mapping[str, Any], spread: Mapping[str, float] |
     elif gained and lift["interval"]:
         low, high = lift["interval"]
         gained += f" ({low:+.1%} … {high:+.1%})"
-    head = (f"{title}: recall of a pool of", *ceiling, "ranker lift", "index recall@100")
-    return Table(head, [("shipped", *ceiling.values(), gained, stages["index_recall@100"])])
+    head = (f"{title}: a pool of", *ceiling, "ranker lift", "index recall@100")
+    rows: list[tuple[object, ...]] = [
+        ("holds of the right items", *ceiling.values(), gained, stages["index_recall@100"])
+    ]
+    if "pool_ndcg@10" in stages:
+        rows.append(("is ranked to ndcg@10", *stages["pool_ndcg@10"].values(), "", ""))
+    return Table(head, rows)
+
+
+def _sources(title: str, found: Mapping[str, Mapping[str, float]]) -> Table:
+    columns = list(next(iter(found.values())))
+    by_worth = sorted(found.items(), key=lambda each: -each[1]["ndcg@10"])
+    rows: list[tuple[object, ...]] = [
+        (_words(name), *(figures[column] for column in columns)) for name, figures in by_worth
+    ]
+    return Table((f"{title}: a source alone", *columns[:-1], "brought of the right items"), rows)
 
 
 def _intervals(found: Mapping[str, Mapping[str, Sequence[float]]]) -> Table:

@@ -35,6 +35,8 @@ class Wanted:
     """Of the rating protocol, how many of the five."""
     baselines: Sequence[str] | None = ()
     """None means all."""
+    users: int | None = None
+    """Asked about at most; None for as many as is usual."""
 
 
 def evaluate(
@@ -145,9 +147,10 @@ def _measured(
 
     with quiet.native():
         from training.evaluate import evaluate
+        from training.protocols.examine import MOST
 
     return evaluate(
         bundle, TrainingData.load(store, embeddings), wanted.protocols,
         config=learning.train_config(workspace), folds=range(1, wanted.folds + 1),
-        baselines=wanted.baselines or (), progress=progress,
+        baselines=wanted.baselines or (), users=wanted.users or MOST, progress=progress,
     )  # fmt: skip

@@ -22,7 +22,7 @@ from training.build import build
 from training.config import TrainConfig
 from training.dataset import TrainingData
 from training.protocols.exam import Exam
-from training.protocols.examine import examine
+from training.protocols.examine import MOST, examine
 from training.protocols.rating import FOLDS, evaluate_rating
 from training.protocols.registry import EXAMS, PROTOCOLS, RATING
 from training.train import train
@@ -36,6 +36,7 @@ def evaluate(
     config: TrainConfig | None = None,
     folds: Iterable[int] = range(1, FOLDS + 1),
     baselines: Sequence[str] = (),
+    users: int = MOST,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Figures of a bundle on its data set.
@@ -47,11 +48,13 @@ def evaluate(
         config: of the trainings that all protocols but next item need.
         folds: which of the five folds the rating protocol trains and tests on.
         baselines: measured beside the bundle, where a protocol has a place for them.
+        users: asked about at most, drawn evenly from all.
         progress: told of users and epochs.
 
     Raises:
         ConfigError: an unknown protocol or baseline, or a baseline's package is missing.
         BundleError: the bundle does not verify, or is of another catalogue.
+        NotReadyError: the data set allows none of the protocols.
     """
     unknown = sorted(set(protocols) - set(PROTOCOLS))
     if unknown:
@@ -66,7 +69,9 @@ def evaluate(
         )
     config = config or TrainConfig()
     report: dict[str, Any] = {
-        "dataset": bundle.manifest.dataset, "model_version": bundle.version, "protocols": {}, "details": {},
+        "dataset": bundle.manifest.dataset, "model_version": bundle.version,
+        "generated": list(data.schema.generated), "missing": list(data.schema.missing),
+        "protocols": {}, "details": {},
     }  # fmt: skip
     for protocol in protocols:
         began = time.perf_counter()
@@ -78,7 +83,7 @@ def evaluate(
             else:
                 exam = EXAMS[protocol](data)
                 with examined_bundle(exam, bundle, config, progress) as asked:
-                    marked = examine(exam, asked, baselines, config.seed, progress)
+                    marked = examine(exam, asked, baselines, config.seed, progress, users)
                 found, details = marked.figures, marked.details
                 seed = _seed(asked)
         except NotReadyError as exc:
@@ -88,6 +93,8 @@ def evaluate(
         report["protocols"] |= found
         for name, each in details.items():
             report["details"][name] = {**each, "seed": seed, "seconds": seconds}
+    if not report["protocols"]:
+        raise NotReadyError("; ".join(each["left_out"] for each in report["details"].values()))
     return report
 
 

@@ -75,13 +75,35 @@ class Questions:
         """The same, where everything that is available may be answered."""
         return replace(self, among=_available(self.data))
 
+    def some(self, most: int) -> Questions:
+        """At most so many of the questions, drawn evenly from all: always the same ones."""
+        if len(self) <= most:
+            return self
+        chosen = np.linspace(0, len(self) - 1, most).astype(np.int64)
+        place = np.full(len(self), -1)
+        place[chosen] = np.arange(most)
+        inside = place[self.owner] >= 0
+        return replace(
+            self, users=self.users[chosen], begin=self.begin[chosen], end=self.end[chosen],
+            right=self.right[inside], owner=place[self.owner[inside]],
+        )  # fmt: skip
+
     def state(self, question: int) -> UserState:
         """What serving would know at that moment."""
         user = int(self.users[question])
         history = self.data.log.history(int(self.begin[question]), int(self.end[question]))
         return UserState(
-            None if user == STRANGER else self.data.users[user], history, np.unique(history.rows)
-        )
+            None if user == STRANGER else self.data.users[user], history, np.unique(history.rows),
+            self.time(question),
+        )  # fmt: skip
+
+    def time(self, question: int) -> float | None:
+        """When the question is asked: as the user's next event begins, else at their last one; None of no events."""
+        user, log = int(self.users[question]), self.data.log
+        begin, end = int(self.begin[question]), int(self.end[question])
+        if end < len(log) and (user == STRANGER or log.user_rows[end] == user):
+            return float(log.times[end])
+        return float(log.times[end - 1]) if end > begin else None
 
     def chunks(self, size: int) -> Iterator[Questions]:
         """The same questions, at most `size` at a time."""

@@ -22,6 +22,7 @@ def over_seeds(reports: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> di
     return {
         "dataset": reports[0]["dataset"],
         "model_version": ", ".join(versions),
+        **{name: reports[0][name] for name in ("generated", "missing") if name in reports[0]},
         "protocols": _together(figures, _mean),
         "details": {
             **{name: {"stages": each} for name, each in _together(stages, _mean).items()},

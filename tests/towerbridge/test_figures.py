@@ -8,7 +8,7 @@ import pytest
 from catalog.errors import ConfigError
 from towerbridge import measure
 from towerbridge.config import Config
-from towerbridge.figures import left_out, markdown, tables
+from towerbridge.figures import left_out, markdown, tables, told_of_data, winners
 from towerbridge.workspace import Workspace
 from training.spread import over_seeds
 
@@ -51,8 +51,35 @@ def test_tables_show_methods_stages_and_folds():
     assert ranking.head == ("next item, full ranking", "ndcg@10", "hit_rate@10")
     assert ranking.rows == [("pipeline", 0.125, 0.25), ("most popular", 0.05, None)]
     assert stages.head[1:3] == ("50", "100")
-    assert stages.rows == [("shipped", 0.5, 0.75, "+5.1% (-1.0% … +12.3%)", 1.0)]
+    assert stages.rows == [("holds of the right items", 0.5, 0.75, "+5.1% (-1.0% … +12.3%)", 1.0)]
     assert ratings.rows == [("RMSE", 0.9, 1.0, 0.95), ("top rated", 1.1, 1.3, 1.2)]
+
+
+def test_sources_are_shown_best_first_and_who_wins_is_said():
+    both = report()
+    sources = {
+        "popular": {"ndcg@10": 0.05, "recall@100": 0.2, "brought": 0.25},
+        "item_item": {"ndcg@10": 0.13, "recall@100": 0.3, "brought": 0.75},
+    }
+    ndcg = {"50": 0.1, "500": 0.125}
+    beside = {"pool_ndcg@10": ndcg, "sources": sources, "best_source": "item_item"}
+    both["details"]["next_item"]["stages"] = {**STAGES, **beside}
+    _, pools, alone, _ = tables(both)
+    assert pools.rows[1] == ("is ranked to ndcg@10", 0.1, 0.125, "", "")
+    assert alone.head[1:] == ("ndcg@10", "recall@100", "brought of the right items")
+    assert [row[0] for row in alone.rows] == ["item item", "popular"]
+    (said,) = winners(both)
+    assert "0.1250, LESS than 0.1300 of the best single source, item item" in said
+    ndcg["500"] = 0.13
+    assert "0.1300, no less than 0.1300" in next(winners(both))
+    assert list(winners(report())) == []
+
+
+def test_what_is_made_up_stands_at_the_top_of_the_page():
+    data = {"generated": ["Users are generated."], "missing": ["events.csv"]}
+    assert list(told_of_data(data)) == ["Users are generated.", "Not there: events.csv."]
+    assert markdown({**report(), **data}).index("Users are generated.") < 80
+    assert list(told_of_data(report())) == []
 
 
 def test_what_was_left_out_is_said():
@@ -64,7 +91,7 @@ def test_what_was_left_out_is_said():
 def test_seeds_are_shown_as_mean_and_spread():
     several = over_seeds([report("a", 0.1), report("b", 0.2)], [0, 1])
     ranking, stages, ratings = tables(several)
-    assert stages.rows == [("shipped", 0.5, 0.75, "+5.1%±0.0%", 1.0)]
+    assert stages.rows == [("holds of the right items", 0.5, 0.75, "+5.1%±0.0%", 1.0)]
     assert list(left_out(several)) == ["cold item: expected items, found none"]
     assert ranking.rows[0][1] == "0.1500±0.0707"
     hopeless = [report("a"), report("b")]

@@ -8,14 +8,16 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs the extra `train`")
 
 from bundle.reader import Bundle
+from catalog.errors import NotReadyError
 from catalog.progress import SILENT
 from serving.pipeline import Pipeline, PipelineConfig, Query
 from tests.training.conftest import tiny
 from training.answers import answer_states
 from training.metrics import recall_of
 from training.protocols import cold_item, global_time, new_user, next_item
+from training.protocols.bandwidth import SIZES
 from training.protocols.exam import part_of
-from training.protocols.examine import POOLS, examine
+from training.protocols.examine import examine
 from training.protocols.rating import fold_of_events
 from training.protocols.registry import EXAMS
 
@@ -169,10 +171,34 @@ def test_what_is_marked_is_what_the_pipeline_answers(bundle, simulated):
     low, high = stages["ranker_lift"]["interval"]
     assert low <= stages["ranker_lift"]["ndcg@10"] <= high
     ceiling = list(stages["pool_ceiling"].values())
-    assert len(ceiling) == len(POOLS)
+    assert len(ceiling) == len(SIZES)
     assert ceiling == sorted(ceiling)
     assert ceiling[-1] == 1.0  # 300 items
     narrow = Pipeline(bundle, PipelineConfig(candidates=50))
     pools = answer_states(asked, lambda state: narrow.retrieve(state, Query(limit=10)).rows)
-    assert ceiling[0] == pytest.approx(recall_of(pools.judged, 50).mean())
+    assert stages["pool_ceiling"]["50"] == pytest.approx(recall_of(pools.judged, 50).mean())
+    # Of what is asked here everybody's last event is the one right item; a pool of all 300 is ranked as answers are.
+    assert stages["pool_ndcg@10"]["500"] == pytest.approx(figures["pipeline"]["ndcg@10"])
+    assert sum(each["brought"] for each in stages["sources"].values()) == pytest.approx(1.0)
+    popular = pipeline.propose("popular", asked.state(0), Query(limit=500)).rows.tolist()
+    assert len(popular) == 300 - len(asked.state(0).seen)
+    worth = {name: each["ndcg@10"] for name, each in stages["sources"].items()}
+    assert worth[stages["best_source"]] == max(worth.values()) > 0
     assert stages["index_recall@100"] == 1.0  # flat
+
+
+def test_questions_are_drawn_evenly_and_keep_their_right_items(simulated):
+    asked = cold_item.exam(simulated).tables["cold_item"]
+    some = asked.some(10)
+    assert len(some) == 10
+    assert (some.users[[0, -1]] == asked.users[[0, -1]]).all()
+    for question in range(10):
+        (at,) = np.flatnonzero(asked.users == some.users[question])
+        assert some.right[some.owner == question].tolist() == asked.right[asked.owner == at].tolist()
+    assert asked.some(len(asked)) is asked
+
+
+def test_an_order_of_events_has_no_global_time(simulated):
+    untimed = replace(simulated, schema=simulated.schema.model_copy(update={"timed": False}))
+    with pytest.raises(NotReadyError, match=r"real times of events in simulated.*next-item"):
+        global_time.exam(untimed)

@@ -45,6 +45,12 @@ def evaluate(
         int,
         typer.Option("--folds", min=1, max=5, help="rating: how many of the five folds to train and test on"),
     ] = 5,
+    users: Annotated[
+        int | None,
+        typer.Option(
+            "--users", min=1, help="ask about at most so many, drawn evenly from all  [default: 5000]"
+        ),
+    ] = None,
     device: DeviceOption = None,
     epochs: EpochsOption = None,
     seed: SeedOption = None,
@@ -60,7 +66,7 @@ def evaluate(
 ) -> None:
     """Measure the serving version through the serving pipeline, beside baselines."""
     from towerbridge import measure
-    from towerbridge.figures import left_out, tables
+    from towerbridge.figures import left_out, tables, told_of_data, winners
     from towerbridge.output import note, print_json, table
     from towerbridge.progress import progress
     from towerbridge.workspace import Workspace
@@ -68,7 +74,9 @@ def evaluate(
     workspace = Workspace(
         settings(ctx, dataset=dataset, device=device, train__epochs=epochs, train__seed=seed)
     )
-    wanted = measure.Wanted(_names(protocol or DEFAULT), folds, None if baselines else tuple(baseline or ()))
+    wanted = measure.Wanted(
+        _names(protocol or DEFAULT), folds, None if baselines else tuple(baseline or ()), users
+    )
     with workspace.stores() as (store, embeddings), progress() as bars:
         if seeds is None:
             found = measure.evaluate(workspace, store, embeddings, wanted, bars)
@@ -80,8 +88,12 @@ def evaluate(
         print_json(found)
         return
     print(f"{found['dataset']}, model {found['model_version']}")
+    for sentence in told_of_data(found):
+        print(sentence)
     for each in tables(found):
         table(each.head, each.rows)
+    for sentence in winners(found):
+        print(sentence)
     for sentence in left_out(found):
         note(f"left out: {sentence}")
     note(f"kept in {measure.path_of(workspace, found)}")

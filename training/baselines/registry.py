@@ -60,6 +60,8 @@ BASELINES: Mapping[str, tuple[Baseline, ...]] = {
 }  # fmt: skip
 PACKAGES = {"ials": "implicit", "bpr": "implicit", "lightfm": "lightfm", "catboost": "catboost"}
 """What the extra `baselines` brings, by the baselines that need it."""
+MOST = 2_500
+"""Validation events that knobs are chosen on, drawn evenly from all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +126,4 @@ def validation(learned: Learned) -> Questions:
     users = np.flatnonzero(split.validation >= 0)
     at = split.validation[users]
     pairs = np.arange(len(users)), data.log.item_rows[at]
-    return Questions.of(data, users, split.begin[users], at, pairs)
+    return Questions.of(data, users, split.begin[users], at, pairs).some(MOST)

@@ -24,15 +24,16 @@ from training.answers import Answers, answer_scores, answer_states
 from training.baselines.baseline import Learned
 from training.baselines.registry import fitted, validation
 from training.bootstrap import interval, resampled_means
-from training.metrics import PER_USER, Doubles, coverage, gini, novelty, per_user, recall_of
+from training.metrics import PER_USER, Doubles, coverage, gini, novelty, per_user
+from training.protocols.bandwidth import bandwidth, mean
 from training.protocols.exam import Exam
 from training.questions import Questions
 from training.slices import slices
 
 DEEPEST = 500
 """Answers that are looked at; the deepest metric is recall@500."""
-POOLS = (50, 100, 200, 300, 500, 1000)
-"""Sizes of the pool whose ceiling is measured."""
+MOST = 5_000
+"""Questions of a table, unless more are asked for; they are drawn evenly from all."""
 SLICED = ("ndcg@10", "hit_rate@10", "recall@100")
 QUERIES = 500
 """User vectors on which the index is compared with exact search."""
@@ -49,7 +50,9 @@ class Marked:
     """By table."""
 
 
-def examine(exam: Exam, bundle: Bundle, baselines: Iterable[str], seed: int, progress: Progress) -> Marked:
+def examine(
+    exam: Exam, bundle: Bundle, baselines: Iterable[str], seed: int, progress: Progress, most: int = MOST
+) -> Marked:
     """Ask a bundle and baselines everything.
 
     Args:
@@ -58,11 +61,13 @@ def examine(exam: Exam, bundle: Bundle, baselines: Iterable[str], seed: int, pro
         baselines: names, besides those that the protocol always asks.
         seed: of the baselines.
         progress: told of users.
+        most: questions of a table at most.
     """
     marked = Marked()
+    tables = {table: asked.some(most) for table, asked in exam.tables.items()}
     shipped = Shipped(bundle)
     answers: dict[str, dict[str, Answers]] = {
-        table: shipped.answers(table, asked, progress) for table, asked in exam.tables.items()
+        table: shipped.answers(table, asked, progress) for table, asked in tables.items()
     }
     learned = Learned.of(exam.data, exam.split, seed)
     asked_before = validation(learned) if exam.validation is None else exam.validation
@@ -76,13 +81,13 @@ def examine(exam: Exam, bundle: Bundle, baselines: Iterable[str], seed: int, pro
             tried[name] = {"left_out": str(exc)}
             continue
         tried[name] = {"knobs": baseline.knobs, "seconds": round(baseline.seconds, 2)}
-        for table, asked in exam.tables.items():
+        for table, asked in tables.items():
             progress.start(f"{table.replace('_', ' ')}, {label}", len(asked))
             answers[table][name] = answer_scores(asked, baseline.scores, learned.popularity, progress)
-    for table, asked in exam.tables.items():
+    for table, asked in tables.items():
         marked.figures[table] = {name: figures(asked, each, learned) for name, each in answers[table].items()}
         marked.details[table] = {
-            "users": len(asked), "right_items": len(asked.right),
+            "users": len(asked), "of_users": len(exam.tables[table]), "right_items": len(asked.right),
             "intervals": intervals(answers[table]),
             "slices": by_slice(asked, answers[table], learned),
             "stages": {
@@ -131,20 +136,13 @@ class Shipped:
         return found
 
     def stages(self, asked: Questions, progress: Progress) -> dict[str, Any]:
-        """Where right items are lost: the ceiling of each size of the pool, and the index against exact search."""
-        ceiling = {str(size): self._ceiling(asked, size, progress) for size in POOLS}
+        """Where right items are lost: by the width of the pool and its sources, and by the index."""
         index = FaissIndex.load(self._bundle.path / "index.faiss", self._bundle.vectors)
         recall = measured_recall(index, self._bundle.vectors, self._user_vectors(asked))
-        return {"pool_ceiling": ceiling, "index": index.kind, "index_recall@100": recall}
-
-    def _ceiling(self, asked: Questions, size: int, progress: Progress) -> float:
-        pipeline = Pipeline(self._bundle, PipelineConfig(candidates=size))
-
-        def pool(state: UserState) -> Ints:
-            return pipeline.retrieve(state, Query(limit=1)).rows
-
-        progress.start(f"pool of {size}", len(asked))
-        return _mean(recall_of(answer_states(asked, pool, progress).judged, size))
+        return {
+            **bandwidth(self._bundle, asked, progress),
+            "index": index.kind, "index_recall@100": recall,
+        }  # fmt: skip
 
     def _user_vectors(self, asked: Questions) -> Floats:
         vectors = [np.zeros((0, self._bundle.manifest.dims.vector), np.float32)]
@@ -163,7 +161,7 @@ def figures(asked: Questions, answers: Answers, learned: Learned) -> dict[str, f
     items, takers = int(asked.among.sum()), np.asarray(learned.matrix.getnnz(0), np.int64)
     users = int((np.diff(learned.matrix.indptr) > 0).sum())
     return {
-        **{name: _mean(values) for name, values in per_user(answers.judged).items()},
+        **{name: mean(values) for name, values in per_user(answers.judged).items()},
         "coverage@10": coverage(answers.top, items),
         "gini@10": gini(answers.top, asked.among),
         "novelty@10": novelty(answers.top, takers, users),
@@ -198,7 +196,7 @@ def by_slice(asked: Questions, answers: Mapping[str, Answers], learned: Learned)
         users = 0
         for method, each in answers.items():
             judged = each.judged.take(pairs)
-            means[method] = {metric: _mean(PER_USER[metric](judged)) for metric in SLICED}
+            means[method] = {metric: mean(PER_USER[metric](judged)) for metric in SLICED}
             users = len(judged)
         found.append({"by": kind, "slice": name, "users": users, "methods": means})
     return found
@@ -206,7 +204,3 @@ def by_slice(asked: Questions, answers: Mapping[str, Answers], learned: Learned)
 
 def _table(answers: Answers) -> Doubles:
     return np.stack(list(per_user(answers.judged).values()), axis=1)
-
-
-def _mean(values: Doubles) -> float:
-    return float(values.mean()) if len(values) else 0.0

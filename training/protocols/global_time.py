@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from catalog.errors import NotReadyError
 from catalog.records import Ints
 from training.dataset import TrainingData
 from training.protocols.exam import Exam
@@ -19,7 +20,16 @@ TRAINING, VALIDATION = 0.8, 0.1
 
 
 def exam(data: TrainingData) -> Exam:
-    """All items that a user takes in the test part are right, asked as of its beginning."""
+    """All items that a user takes in the test part are right, asked as of its beginning.
+
+    Raises:
+        NotReadyError: the data set knows an order of events, and no times.
+    """
+    if not data.schema.timed:
+        raise NotReadyError(
+            f"expected real times of events in {data.schema.name}, found only the order of each user's: "
+            "there is no moment that is the same for all; ask for the protocol next-item"
+        )
     bounds = data.log.user_bounds(len(data.users))
     begin, stop = bounds[:-1], bounds[1:]
     end, later = (begin + _before(data, share) for share in (TRAINING, TRAINING + VALIDATION))
