@@ -185,6 +185,21 @@ def forget_user(user_id: str) -> Call[results.ForgottenUser]:
     return Call("DELETE", f"/v1/users/{_id(user_id)}", results.ForgottenUser, repeatable=False)
 
 
+def models() -> Call[results.Models]:
+    """Every model version with its figures and its story; for administrators."""
+    return Call("GET", "/v1/models", results.Models)
+
+
+def promote(version: str) -> Call[results.Switched]:
+    """Let a version answer, in every worker; RefusedError where it does not verify. For administrators."""
+    return Call("POST", f"/v1/models/{_id(version)}/promote", results.Switched, repeatable=False)
+
+
+def rollback() -> Call[results.Switched]:
+    """Answer with the version that served before; twice would come back. For administrators."""
+    return Call("POST", "/v1/models/rollback", results.Switched, repeatable=False)
+
+
 def health() -> Call[results.Health]:
     """Whether there is a model that answers; UnavailableError with the reason before."""
     return Call("GET", "/health", results.Health)

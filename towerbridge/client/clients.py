@@ -91,6 +91,9 @@ class Client:
     user = _Blocking(calls.user)
     put_user = _Blocking(calls.put_user)
     forget_user = _Blocking(calls.forget_user)
+    models = _Blocking(calls.models)
+    promote = _Blocking(calls.promote)
+    rollback = _Blocking(calls.rollback)
     health = _Blocking(calls.health)
     ready = _Blocking(calls.ready)
 
@@ -152,6 +155,9 @@ class AsyncClient:
     user = _Awaited(calls.user)
     put_user = _Awaited(calls.put_user)
     forget_user = _Awaited(calls.forget_user)
+    models = _Awaited(calls.models)
+    promote = _Awaited(calls.promote)
+    rollback = _Awaited(calls.rollback)
     health = _Awaited(calls.health)
     ready = _Awaited(calls.ready)
 

@@ -118,6 +118,10 @@ class SearchResults:
     latency_ms: float
     degraded: bool
     degraded_reason: tuple[str, ...] = ()
+    expanded: tuple[str, ...] = ()
+    """Words that were searched for as well."""
+    fallback_reason: str | None = None
+    """Why these are not what was asked for: nothing matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +226,56 @@ class ForgottenUser:
     deleted: bool
     interactions: int
     """How many went with the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChange:
+    """One step in the life of a model version."""
+
+    at: str
+    """ISO-8601, UTC."""
+    state: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One version."""
+
+    version: str
+    state: str
+    """`candidate`, `serving`, `retired` or `refused`."""
+    reason: str
+    created: str | None
+    """None where its folder is gone or cannot be read; so are the next two."""
+    counts: Mapping[str, Any] | None
+    rank_by: str | None
+    metrics: Mapping[str, Any]
+    """Offline figures."""
+    changes: tuple[ModelChange, ...]
+    """Oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The registry."""
+
+    dataset: str
+    promoted: str | None
+    """What workers answer with, or are about to."""
+    answering: str | None
+    """What the worker that was asked answers with."""
+    models: tuple[Model, ...]
+    """Oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """Which version answers now."""
+
+    version: str
+    before: str | None
 
 
 @dataclass(frozen=True, slots=True)
