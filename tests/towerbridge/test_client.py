@@ -140,7 +140,8 @@ def test_rank_similar_and_search(client: Client) -> None:
     assert all(item.metadata["theme"] == "space" for item in client.similar("i0", limit=3).items)
     assert client.similar("i0", by="covisitation", limit=1).items[0].source == "item_item"
     found = client.search("rocket", user_id="u0", limit=2)
-    assert (found.query, len(found.items)) == ("rocket", 2)
+    assert (found.query, len(found.items), found.expanded) == ("rocket", 2, None)
+    assert isinstance(client.search("film", explain=True).expanded, dict | None)
     seen = client.search_picture(senses.picture(senses.THEMES["horror"][1]), limit=3)
     assert {item.metadata["theme"] for item in seen.items} == {"horror"}
 

@@ -100,10 +100,11 @@ def similar(
 
 
 def search(
-    q: str, *, user_id: str | None = None, limit: int = 10, offset: int = 0, category: Iterable[str] = ()
-) -> Call[results.SearchResults]:
+    q: str, *, user_id: str | None = None, limit: int = 10, offset: int = 0, category: Iterable[str] = (),
+    explain: bool = False,
+) -> Call[results.SearchResults]:  # fmt: skip
     """Items by words and by meaning; with a user, what suits them comes sooner."""
-    query = _query(q=q, user_id=user_id, limit=limit, offset=offset, category=category)
+    query = _query(q=q, user_id=user_id, limit=limit, offset=offset, category=category, explain=explain)
     return Call("GET", "/v1/search", results.SearchResults, query)
 
 

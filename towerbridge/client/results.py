@@ -118,8 +118,8 @@ class SearchResults:
     latency_ms: float
     degraded: bool
     degraded_reason: tuple[str, ...] = ()
-    expanded: tuple[str, ...] = ()
-    """Words that were searched for as well."""
+    expanded: Mapping[str, Any] | None = None
+    """With `explain`: by word of the query, what was searched for besides."""
     fallback_reason: str | None = None
     """Why these are not what was asked for: nothing matched."""
 
