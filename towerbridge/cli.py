@@ -22,6 +22,7 @@ from towerbridge import __version__, quiet
 from towerbridge.commands import data, encode, learn, models, own, serving, setup
 from towerbridge.commands.demo import demo
 from towerbridge.commands.evaluate import evaluate
+from towerbridge.commands.schedule import schedule
 from towerbridge.commands.tune import tune
 from towerbridge.options import Globals
 
@@ -78,7 +79,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "train": learn.train, "tune": tune, "build": learn.build, "evaluate": evaluate, "serve": serving.serve,
         "recommend": serving.recommend,
     },
-    "Models": {"models": models.models, "promote": models.promote, "rollback": models.rollback},
+    "Models": {"models": models.models, "promote": models.promote, "rollback": models.rollback, "schedule": schedule},
     "This machine": {"stats": data.stats, "config": setup.show_config, "doctor": setup.doctor},
 }  # fmt: skip
 for panel, commands in PANELS.items():

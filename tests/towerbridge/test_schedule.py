@@ -1,0 +1,162 @@
+"""Jobs: done alone, logged whatever becomes of them, stopped when told; and what a retrained model has to pass."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bundle import versions
+from catalog.errors import NotReadyError
+from catalog.ledger import MemoryLedger
+from catalog.mongod import find_mongod
+from catalog.progress import Silent
+from tests.bundle.make import make_bundle
+from towerbridge import encoding, jobs, learning
+from towerbridge.commands.schedule import Child
+from towerbridge.config import Config
+from towerbridge.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "towerbridge"]
+A, B = "20260101-000000-aaaaaa", "20260102-000000-bbbbbb"
+
+
+@pytest.fixture
+def environment(tmp_path):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TOWERBRIDGE_")}
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "TOWERBRIDGE_HOME": str(tmp_path / "home"),
+        "TOWERBRIDGE_DATASET": "tiny",
+    }
+
+
+def test_a_job_is_logged_with_its_beginning_and_its_end():
+    ledger, ticks = MemoryLedger(), iter((10.0, 25.0))
+    seen = []
+    run = jobs.logged(
+        ledger, "retrain", lambda: seen.extend(ledger.jobs()) or "all went well", lambda: next(ticks)
+    )
+    assert [(one.outcome, one.ended) for one in seen] == [("running", None)]
+    assert ledger.jobs() == [run]
+    assert (run.begun, run.ended, run.outcome, run.detail) == (10.0, 25.0, "done", "all went well")
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "detail"),
+    [
+        (NotReadyError("no data"), "failed", "NotReadyError: no data"),
+        (SystemExit(143), "stopped", "it was told to stop"),
+    ],
+)
+def test_one_that_fails_or_is_stopped_is_logged_as_that(error, outcome, detail):
+    def work():
+        raise error
+
+    ledger = MemoryLedger()
+    with pytest.raises(type(error)):
+        jobs.logged(ledger, "retrain", work)
+    assert [(one.outcome, one.detail) for one in ledger.jobs()] == [(outcome, detail)]
+
+
+def test_one_job_runs_at_a_time(tmp_path):
+    workspace = Workspace(Config(home=tmp_path))
+    with jobs.alone(workspace), pytest.raises(NotReadyError, match="no other job"), jobs.alone(workspace):
+        pass
+    with jobs.alone(workspace):
+        pass
+
+
+@pytest.fixture
+def retrained(tmp_path, monkeypatch):
+    """What `retrain` does with a model of so much on validation: training itself is stood in for."""
+    workspace = Workspace(Config(home=tmp_path, dataset="tiny"))
+
+    def run(version, ndcg):
+        path = make_bundle(workspace.bundles, version)
+        document = json.loads((path / "manifest.json").read_text())
+        document["metrics"] = {"validation": {"ranker": {"ndcg@10": ndcg}}}
+        (path / "manifest.json").write_text(json.dumps(document))
+        monkeypatch.setattr(encoding, "embed", lambda *given: None)
+        monkeypatch.setattr(learning, "train", lambda *given, **more: SimpleNamespace(folder=tmp_path))
+        monkeypatch.setattr(learning, "build", lambda *given, promote: path)
+        return jobs.retrain(workspace, None, None, Silent())
+
+    run.folder = workspace.bundles
+    return run
+
+
+def test_a_retrained_model_serves_where_it_passes_the_gate(retrained):
+    assert retrained(A, 0.10).startswith(f"{A} serves: ")
+    assert retrained(B, 0.097).startswith(f"{B} serves: ")
+    assert versions.serving(retrained.folder) == B
+
+
+def test_a_worse_one_stays_a_candidate_with_the_reason(retrained):
+    retrained(A, 0.10)
+    assert retrained(B, 0.09) == (
+        f"{B} stays a candidate: ndcg@10 0.0900 on validation against 0.1000 of {A}; "
+        "at least 0.0950 was expected (tolerance 5%)"
+    )
+    assert versions.serving(retrained.folder) == A
+
+
+def test_a_child_that_works_is_stopped_and_none_begins_after_it():
+    child = Child([sys.executable, "-c", "import time; time.sleep(60)"])
+    working = threading.Thread(target=child.run, args=("retrain",))
+    working.start()
+    deadline = time.monotonic() + 10
+    while child._process is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    child.stop()
+    working.join(10)
+    assert not working.is_alive()
+    began = time.monotonic()
+    child.run("trending")
+    assert time.monotonic() - began < 1
+
+
+def test_times_that_are_none_are_refused_in_a_sentence(environment, tmp_path):
+    for variables, said in [
+        ({"TOWERBRIDGE_SCHEDULE_RETRAIN": "every night"}, "schedule.retrain"),
+        ({f"TOWERBRIDGE_SCHEDULE_{job.upper()}": "never" for job in jobs.JOBS}, "never"),
+    ]:
+        run = subprocess.run(
+            [*COMMAND, "schedule"], cwd=tmp_path, env={**environment, **variables}, capture_output=True, text=True,
+            check=False, timeout=60,
+        )  # fmt: skip
+        assert run.returncode == 2
+        assert said in run.stderr.splitlines()[-1]
+
+
+def test_the_scheduler_ends_when_it_is_told_to(environment, tmp_path):
+    with subprocess.Popen(
+        [*COMMAND, "schedule"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        told = [process.stderr.readline() for _ in jobs.JOBS]
+        assert "retrain: 30 3 * * * (UTC)\n" in told
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 143
+
+
+@pytest.mark.mongo
+def test_a_platforms_cron_runs_a_job_once(environment, tmp_path):
+    if find_mongod() is None:
+        pytest.skip("no mongod")
+    run = subprocess.run(
+        [*COMMAND, "schedule", "--once", "trending", "--json"], cwd=tmp_path, env=environment, capture_output=True,
+        text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    report = json.loads(run.stdout)
+    assert (report["job"], report["outcome"]) == ("trending", "done")
+    assert report["detail"].startswith("0 events in the last hour")

@@ -1,0 +1,58 @@
+"""What may take the place of the model that serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.manifest import Manifest, read_manifest
+from training.gate import figure, judge
+
+BUNDLE = next((Path(__file__).parents[1] / "bundles" / "format-1").iterdir())
+KNOBS = {"candidates": 500, "validation_users": 2000}
+
+
+def model(ndcg: float | None, rank_by: str = "ranker", **more: Any) -> Manifest:
+    figures = {} if ndcg is None else {"ndcg@10": ndcg}
+    other = "retrieval" if rank_by == "ranker" else "ranker"
+    validation = {rank_by: figures, other: {"ndcg@10": 0.9}, "rmse": 0.8}
+    given = {"metrics": {"validation": validation}, "training": {"config": KNOBS}, "rank_by": rank_by, **more}
+    return read_manifest(BUNDLE).model_copy(update=given)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "tolerance", "passed"),
+    [(0.11, 0.10, 0.0, True), (0.10, 0.10, 0.0, True), (0.0999, 0.10, 0.0, False), (0.096, 0.10, 0.05, True),
+     (0.095, 0.10, 0.05, True), (0.0949, 0.10, 0.05, False), (0.0, 0.0, 0.0, True)],
+)  # fmt: skip
+def test_a_candidate_may_lack_no_more_than_the_tolerance(
+    new: float, old: float, tolerance: float, passed: bool
+) -> None:
+    verdict = judge(model(new), model(old), tolerance)
+    assert verdict.passed is passed
+    assert f"{new:.4f} on validation against {old:.4f}" in verdict.reason
+    assert ("was expected" in verdict.reason) is not passed
+
+
+def test_each_is_judged_by_the_order_that_it_ships() -> None:
+    assert figure(model(0.2, "retrieval"), "ndcg@10") == 0.2
+    assert judge(model(0.2, "retrieval"), model(0.1, "ranker"), 0.05).passed
+
+
+def test_the_first_model_passes_where_it_was_measured() -> None:
+    assert judge(model(0.01), None, 0.05).passed
+    assert not judge(model(None), None, 0.05).passed
+    assert not judge(model(float("nan")), None, 0.05).passed
+
+
+def test_what_cannot_be_compared_lets_nothing_through() -> None:
+    other = {"config": {**KNOBS, "candidates": 50}}
+    for serving, said in [
+        (model(0.1, training=other), "other candidates"), (model(0.1, dataset="shop"), "shop"),
+        (model(None), "to compare with"), (model(0.1, metrics={}), "to compare with"),
+    ]:  # fmt: skip
+        verdict = judge(model(0.5), serving, 0.05)
+        assert not verdict.passed
+        assert said in verdict.reason

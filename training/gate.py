@@ -1,0 +1,74 @@
+"""The gate: whether a model that was trained unattended may take the place of the one that serves.
+
+Two models are compared by what each ships: the validation figure of the order that its bundle answers in, measured
+the same way on the data set as it was then. A figure that cannot be compared lets nothing through: people may still
+promote by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bundle.manifest import Manifest
+
+METRIC = "ndcg@10"
+SAME = ("candidates", "validation_users")
+"""Knobs of a training that its validation figures depend on by how they are measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate says of a candidate."""
+
+    passed: bool
+    reason: str
+    """In a sentence with both figures, where there are two."""
+
+
+def judge(candidate: Manifest, serving: Manifest | None, tolerance: float, metric: str = METRIC) -> Verdict:
+    """Compare a candidate with the model that serves.
+
+    Args:
+        candidate: of the new bundle.
+        serving: of the one that serves; None where nothing does yet.
+        tolerance: share of the serving model's figure that the candidate may lack, 0 … 1; figures of some hundred
+            users differ by several per cent between seeds.
+        metric: name of a validation figure of which more is better.
+    """
+    new = figure(candidate, metric)
+    if new is None:
+        return Verdict(False, f"it has no {metric} on validation to be judged by")
+    if serving is None:
+        return Verdict(True, f"{metric} {new:.4f} on validation, and nothing serves yet")
+    if candidate.dataset != serving.dataset:
+        return Verdict(False, f"it is of {candidate.dataset}, and what serves is of {serving.dataset}")
+    old = figure(serving, metric)
+    if old is None:
+        return Verdict(
+            False, f"{serving.version}, which serves, has no {metric} on validation to compare with"
+        )
+    differing = [name for name in SAME if _knob(candidate, name) != _knob(serving, name)]
+    if differing:
+        return Verdict(
+            False, f"{serving.version}, which serves, was validated with other {' and '.join(differing)}"
+        )
+    least = old * (1 - tolerance)
+    told = f"{metric} {new:.4f} on validation against {old:.4f} of {serving.version}"
+    if new >= least:
+        return Verdict(True, told)
+    return Verdict(False, f"{told}; at least {least:.4f} was expected (tolerance {tolerance:.0%})")
+
+
+def figure(manifest: Manifest, metric: str) -> float | None:
+    """A validation figure of the order that a bundle ships; None where it has none."""
+    validation = manifest.metrics.get("validation")
+    shipped = validation.get(manifest.rank_by) if isinstance(validation, Mapping) else None
+    value = shipped.get(metric) if isinstance(shipped, Mapping) else None
+    return float(value) if isinstance(value, int | float) and value == value else None
+
+
+def _knob(manifest: Manifest, name: str) -> Any:
+    config = manifest.training.get("config")
+    return config.get(name) if isinstance(config, Mapping) else None
