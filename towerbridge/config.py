@@ -13,12 +13,13 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from catalog.errors import ConfigError
+from serving.sources.shares import DECAY, read_shares
 
 FILE = "towerbridge.toml"
 PREFIX = "TOWERBRIDGE_"
@@ -83,6 +84,9 @@ class Train(Section):
     embedding_size: int | None = Field(
         default=None, ge=4, le=1024, description="length of user and item vectors"
     )
+    ranker: Literal["tfrs", "logistic", "catboost"] | None = Field(
+        default=None, description="what puts candidates in order; the default suits the data set"
+    )
     seed: int = Field(default=0, ge=0, description="the same seed on the same machine trains the same model")
     tracking: bool = Field(
         default=True,
@@ -99,6 +103,20 @@ class Serve(Section):
     workers: int = Field(default=1, ge=1, le=64, description="processes that answer")
     candidates: int = Field(
         default=500, ge=1, le=10_000, description="items that the ranker scores per request"
+    )
+    shares: Annotated[dict[str, float], BeforeValidator(read_shares)] = Field(
+        default={},
+        description="part of them that each source proposes, as two_tower=0.6,popular=0.4 or as a table "
+        "[serve.shares]; by default what the bundle says",
+    )
+    trending_decay: float = Field(
+        default=DECAY,
+        gt=0,
+        lt=1,
+        description="of what an event is worth to trending, what is left after an hour",
+    )
+    trending_seconds: float = Field(
+        default=2.0, gt=0, description="between two looks at what users of all workers did"
     )
     history_limit: int = Field(
         default=1000, ge=1, le=10_000, description="latest events of a user that are read"
@@ -267,4 +285,4 @@ def _nested(values: Mapping[str, object]) -> dict[str, Any]:
 
 def _toml(value: object) -> str:
     """A default as TOML; nothing by default is shown as an empty text."""
-    return json.dumps("" if value is None else value if isinstance(value, int | float) else str(value))
+    return json.dumps("" if value in (None, {}) else value if isinstance(value, int | float) else str(value))
