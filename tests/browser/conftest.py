@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -47,11 +47,11 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def listening(shop: Shop) -> Iterator[str]:
+def listening(shop: Shop, **more: Any) -> Iterator[str]:
     """The address of a server of the shop that is ready."""
     import uvicorn
 
-    settings = Settings(bundle=shop.bundle, user_seconds=0, admin_key=KEY)
+    settings = Settings(**{"bundle": shop.bundle, "user_seconds": 0, "admin_key": KEY, **more})
     app = create_app(settings, store=shop.records.live(), embeddings=shop.vectors)
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, http=WholeAnswers, ws="none", log_level="warning", access_log=False)

@@ -91,6 +91,8 @@ export interface Entry {
   score: number | null;
   source: string;
   metadata: Metadata;
+  /** Of the answer that showed it. */
+  request_id?: string;
   unknown?: boolean;
   likeness?: Record<"text" | "image" | "behaviour", number | null>;
   explanation?: (Likeness & { history: Likeness[]; shares: Record<Part, number> | null }) | null;
@@ -98,11 +100,15 @@ export interface Entry {
 
 export interface Listing {
   items: Entry[];
+  request_id: string;
   model_version: string;
   latency_ms: number;
   degraded: boolean;
   degraded_reason?: string[];
 }
+
+/** The items of an answer, each with the answer's id, so that what is done with one can be traced to it. */
+export const shown = (answer: Listing): Entry[] => answer.items.map((one) => ({ ...one, request_id: answer.request_id }));
 
 export interface Event {
   item_id: string;

@@ -2,15 +2,8 @@ import type { Entry } from "../api";
 import { Icon } from "../parts/Icon";
 import { Picture } from "../parts/Picture";
 import { ShareBar } from "../parts/Shares";
+import { sourceName } from "./sources";
 import { dataset, dismiss, fresh, like, liked, open, titleOf } from "./state";
-
-const SOURCES: Record<string, string> = {
-  two_tower: "two towers", item_item: "taken together", popular: "popular", new: "new here", fused: "by likeness",
-  tfidf: "similar words", rules: "bought together", trending: "trending", best_value: "best value",
-  taxonomy: "same shelf", diverse: "something else", name: "by name", words: "by words", meaning: "by meaning",
-  picture: "by picture", covisitation: "taken together",
-};
-export const sourceName = (source: string): string => SOURCES[source] ?? source.replaceAll("_", " ");
 
 /** The first category of an item, which colours its cover. */
 export function categoryOf(entry: Entry): string | undefined {

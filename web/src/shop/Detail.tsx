@@ -1,12 +1,13 @@
 import { useEffect, useState } from "preact/hooks";
-import { asFailure, ask, part, superseded, type Entry, type Failure, type Item, type Listing } from "../api";
+import { asFailure, ask, part, shown, superseded, type Entry, type Failure, type Item, type Listing } from "../api";
 import { Dialog } from "../parts/Dialog";
 import { Icon } from "../parts/Icon";
 import { Picture } from "../parts/Picture";
 import { ShareBar, ShareTable } from "../parts/Shares";
 import { Trouble } from "../parts/Trouble";
-import { categoryOf, shownScore, sourceName } from "./Card";
+import { categoryOf, shownScore } from "./Card";
 import { Cards } from "./Cards";
+import { sourceName } from "./sources";
 import { close, dataset, desk, dismiss, hidden, like, liked, titleOf, weights } from "./state";
 
 const WAYS = {
@@ -30,11 +31,11 @@ function Similar({ entry }: { entry: Entry }) {
     const stop = new AbortController();
     fail(null);
     ask<Listing>(`/v1/items/${part(entry.item_id)}/similar?${new URLSearchParams({ limit: "12", ...query(way) })}`, { signal: stop.signal })
-      .then((answer) => show(answer.items))
+      .then((answer) => show(shown(answer)))
       .catch((error: unknown) => superseded(error) || (fail(asFailure(error)), show(null)));
     return () => stop.abort();
   }, [entry.item_id, way, again]);
-  const shown = items?.filter((one) => !hidden.value.has(one.item_id)) ?? null;
+  const visible = items?.filter((one) => !hidden.value.has(one.item_id)) ?? null;
   return (
     <section class="similar" aria-labelledby="similar">
       <h3 id="similar">More like it</h3>
@@ -44,8 +45,8 @@ function Similar({ entry }: { entry: Entry }) {
         ))}
       </div>
       {failure ? <Trouble failure={failure} again={() => retry(again + 1)} />
-        : shown?.length === 0 ? <p class="none">There is nothing to compare by.</p>
-        : <Cards label={`Similar by ${WAYS[way].toLowerCase()}`} entries={shown} as="row" places={5} />}
+        : visible?.length === 0 ? <p class="none">There is nothing to compare by.</p>
+        : <Cards label={`Similar by ${WAYS[way].toLowerCase()}`} entries={visible} as="row" places={5} />}
     </section>
   );
 }

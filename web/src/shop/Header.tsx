@@ -1,21 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Brand, ThemeButton } from "../parts/Brand";
 import { Icon } from "../parts/Icon";
 import { hue } from "../parts/Picture";
-import { isDark, theme, toggle } from "../parts/theme";
 import { dataset, picture, search, searching, user, words } from "./state";
-
-export const Brand = ({ at = "/" }: { at?: string }) => (
-  <a class="brand" href={at} aria-label="Towerbridge">
-    <Icon name="bridge" />
-    <span>Towerbridge</span>
-  </a>
-);
-
-export const ThemeButton = () => (
-  <button type="button" class="quiet round" onClick={toggle} aria-label={isDark() ? "Use light colours" : "Use dark colours"} key={theme.value}>
-    <Icon name={isDark() ? "sun" : "moon"} />
-  </button>
-);
 
 /** Somebody's sign: two letters on a colour of their own. */
 export const Badge = ({ name, large = false }: { name: string; large?: boolean }) => (

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { asFailure, ask, part, type Entry, type Failure, type Listing } from "../api";
+import { asFailure, ask, part, shown, type Entry, type Failure, type Listing } from "../api";
 import { Icon } from "../parts/Icon";
 import { Trouble } from "../parts/Trouble";
 import { Cards } from "./Cards";
@@ -23,13 +23,13 @@ function Row({ source, title, says }: (typeof ROWS)[number]) {
     const stop = new AbortController();
     const query = new URLSearchParams({ user_id: user.value, limit: "18", ...(category && { category }) });
     ask<Listing>(`/v1/lists/${part(source)}?${query}`, { signal: stop.signal })
-      .then((answer) => (show(answer.items), fail(null)))
+      .then((answer) => (show(shown(answer)), fail(null)))
       .catch((error: unknown) => stop.signal.aborted || fail(asFailure(error)));
     return () => stop.abort();
   }, [user.value, category, turn.value, again]);
   if (failure && failure.status !== 503 && failure.status !== 0) return null;
-  const shown = entries?.filter((one) => !hidden.value.has(one.item_id)) ?? null;
-  if (shown?.length === 0) return null;
+  const visible = entries?.filter((one) => !hidden.value.has(one.item_id)) ?? null;
+  if (visible?.length === 0) return null;
   const slide = (way: number) => {
     const list = scroller.current?.querySelector("ul");
     list?.scrollBy({ left: way * list.clientWidth * 0.85, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
@@ -45,7 +45,7 @@ function Row({ source, title, says }: (typeof ROWS)[number]) {
         </div>
       </header>
       <div ref={scroller}>
-        {failure ? <Trouble failure={failure} again={() => retry(again + 1)} /> : <Cards label={title} entries={shown} as="row" places={8} />}
+        {failure ? <Trouble failure={failure} again={() => retry(again + 1)} /> : <Cards label={title} entries={visible} as="row" places={8} />}
       </div>
     </section>
   );

@@ -1,7 +1,7 @@
 // What the storefront knows, and how it asks for it. Components read signals; only functions here change them.
 import { batch, computed, effect, signal } from "@preact/signals";
 import {
-  asFailure, ask, part, send, superseded,
+  asFailure, ask, part, send, shown, superseded,
   type Dataset, type Entry, type Event, type Failure, type Gesture, type Listing, type Metadata,
 } from "../api";
 import { say, toast } from "./toasts";
@@ -79,7 +79,7 @@ export async function recommend(): Promise<void> {
   shelf.value = { ...shelf.peek(), loading: true };
   try {
     const answer = await ask<Listing>(`/v1/users/${part(user.peek())}/recommendations?${query}`, { signal: mine.signal });
-    const entries = answer.items.filter((one) => !hidden.peek().has(one.item_id));
+    const entries = shown(answer).filter((one) => !hidden.peek().has(one.item_id));
     const old = new Set(before?.map((one) => one.item_id));
     const news = before === null ? [] : entries.filter((one) => !old.has(one.item_id)).map((one) => one.item_id);
     batch(() => {
@@ -101,11 +101,11 @@ export async function remember(): Promise<void> {
       .filter((one) => one.item_id !== "")
       .sort((a, b) => b.timestamp.localeCompare(a.timestamp));
     const deeds = once.filter((one) => !same(one, dataset.peek()?.gestures.dismiss)).slice(0, 40);
-    const shown = deeds.length
+    const ranked = deeds.length
       ? await send<Listing>("/v1/rank", { user_id: who, candidates: deeds.map((one) => one.item_id) })
       : { items: [] };
     if (who !== user.peek()) return;
-    const metadata = new Map(shown.items.filter((one) => !one.unknown).map((one) => [one.item_id, one.metadata]));
+    const metadata = new Map(ranked.items.filter((one) => !one.unknown).map((one) => [one.item_id, one.metadata]));
     batch(() => {
       history.value = deeds.flatMap((one) => {
         const known = metadata.get(one.item_id);
@@ -122,8 +122,8 @@ export async function remember(): Promise<void> {
 const same = (event: Event, gesture: Gesture | null | undefined): boolean =>
   !!gesture && event.type === gesture.type && (gesture.value === null || event.value === gesture.value);
 
-async function record(entry: { item_id: string }, gesture: Gesture, keepalive = false, who = user.peek()): Promise<void> {
-  const event = { user_id: who, item_id: entry.item_id, type: gesture.type, ...(gesture.value === null ? {} : { value: gesture.value }) };
+async function record(entry: Entry, gesture: Gesture, keepalive = false, who = user.peek()): Promise<void> {
+  const event = { user_id: who, item_id: entry.item_id, type: gesture.type, ...(gesture.value !== null && { value: gesture.value }), ...(entry.request_id && { request_id: entry.request_id }) };
   await send("/v1/interactions", event, { keepalive });
 }
 
@@ -235,7 +235,7 @@ export async function search(): Promise<void> {
       query.set("q", words.peek());
       answer = await ask<Listing>(`/v1/search?${query}`, { signal: mine.signal });
     }
-    found.value = { entries: answer.items, loading: false, failure: null, degraded: answer.degraded_reason ?? [], latency: answer.latency_ms };
+    found.value = { entries: shown(answer), loading: false, failure: null, degraded: answer.degraded_reason ?? [], latency: answer.latency_ms };
     say(`${answer.items.length} found`);
   } catch (error) {
     if (!superseded(error)) found.value = { ...EMPTY, loading: false, failure: asFailure(error) };

@@ -1,1 +1,0 @@
-import{c as e,m as t}from"./theme-B82rRHLZ.js";t(e(`p`,{children:`…`}),document.getElementById(`app`));

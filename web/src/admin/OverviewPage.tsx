@@ -1,0 +1,131 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Trouble } from "../parts/Trouble";
+import { useTold, type Overview } from "./api";
+import { age, count, Curves, ms, Panel, percent, Share, Tile, Waiting } from "./figures";
+
+const SECONDS = 3;
+const KEPT = 60;
+const STAGES: Record<string, string> = { fetch: "read the user", user_tower: "user tower", retrieve: "retrieve", rank: "rank", post: "arrange" };
+
+/** Requests per second since the page was opened, from how the counts have grown. */
+function useRate(told: Overview | null): [number, number][] {
+  const before = useRef<{ at: number; requests: number } | null>(null);
+  const [rate, grow] = useState<[number, number][]>([]);
+  useEffect(() => {
+    if (!told) return;
+    const now = { at: Date.now() / 1000, requests: told.routes.reduce((sum, one) => sum + one.requests, 0) };
+    const last = before.current;
+    before.current = now;
+    if (last && now.at > last.at && now.requests >= last.requests)
+      grow((old) => [...old.slice(1 - KEPT), [now.at, (now.requests - last.requests) / (now.at - last.at)]]);
+  }, [told]);
+  return rate;
+}
+
+function Stages({ stages }: { stages: Overview["stages"] }) {
+  const longest = Math.max(...stages.map((one) => one.p99_ms ?? 0), 0.01);
+  const width = (value: number | null) => ({ width: `${((value ?? 0) / longest) * 100}%` });
+  return (
+    <div class="scroll"><table class="stages">
+      <thead><tr><th>Stage</th><th class="chart"><span class="key p50">median</span><span class="key p95">95 %</span><span class="key p99">99 %</span></th><th>p50</th><th>p95</th><th>p99 ms</th></tr></thead>
+      <tbody>
+        {stages.map((one) => (
+          <tr key={one.stage}>
+            <th scope="row">{STAGES[one.stage] ?? one.stage}</th>
+            <td class="chart"><span class="whisker" aria-hidden="true"><i class="p99" style={width(one.p99_ms)} /><i class="p95" style={width(one.p95_ms)} /><i class="p50" style={width(one.p50_ms)} /></span></td>
+            <td>{ms(one.p50_ms)}</td><td>{ms(one.p95_ms)}</td><td>{ms(one.p99_ms)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table></div>
+  );
+}
+
+/** Of what was shown, the share of each tenth of the items, the most popular ones first. */
+function Popularity({ tenths }: { tenths: number[] }) {
+  const most = Math.max(...tenths, 0.01);
+  return (
+    <div class="tenths" role="img" aria-label={`Shares of what was shown, by tenth of popularity: ${tenths.map((one) => percent(one, 0)).join(", ")}`}>
+      {tenths.map((one, place) => (
+        <span key={place} title={`${place + 1}. tenth: ${percent(one)}`}><b>{one >= 0.005 ? percent(one, 0) : ""}</b><i style={{ height: `${(one / most) * 100}%` }} /></span>
+      ))}
+    </div>
+  );
+}
+
+export function OverviewPage() {
+  const { data, failure, again } = useTold<Overview>("/v1/admin/overview", SECONDS);
+  const rate = useRate(data);
+  if (failure && !data) return <Trouble failure={failure} again={again} />;
+  if (!data) return <Waiting />;
+  const list = data.routes.find((one) => one.route.endsWith("/recommendations") && one.route.startsWith("/v1/users"));
+  const errors = data.routes.reduce((sum, one) => sum + one.errors, 0);
+  const requests = data.routes.reduce((sum, one) => sum + one.requests, 0);
+  const worse = Object.entries(data.degraded).filter(([, times]) => times > 0);
+  const { shown, data: health } = data;
+  return (
+    <>
+      {failure && <Trouble failure={failure} again={again} />}
+      <dl class="tiles">
+        <Tile name="Requests" value={rate.at(-1) ? rate.at(-1)![1].toFixed(1) : "–"} note="per second now" />
+        <Tile name="A recommendation" value={ms(list?.p95_ms ?? null)} note="ms, 95 % are faster" />
+        <Tile name="Errors" value={requests ? percent(errors / requests, 2) : "–"} note={`${count(errors)} of ${count(requests)}`} bad={errors > requests / 100} />
+        <Tile name="Model" value={age(data.model_age_seconds)} note="old" />
+        <Tile name="An item is found after" value={data.freshness.lag_seconds === null ? "–" : age(data.freshness.lag_seconds)} note={`${count(data.freshness.new_items)} new since training`} />
+        <Tile name="Workers" value={String(data.workers)} />
+      </dl>
+      <div class="panels overview">
+        <Panel title="Requests per second" says="While this page is open">
+          {rate.length > 1 ? <Curves label="Requests per second" lines={[{ name: "all routes", points: rate.map(([at, value]) => [at - rate[0]![0], value]) }]} unit=" s" zero /> : <p class="none">The second look draws the first line.</p>}
+        </Panel>
+        <Panel title="A recommendation, by stage" says={`The last ${age(data.window_seconds)}`}>
+          {data.stages.some((one) => one.count) ? <Stages stages={data.stages} /> : <p class="none">Nobody was recommended to yet.</p>}
+        </Panel>
+        {shown && (
+          <Panel title="What was shown" says={`${count(shown.impressions)} in ${shown.days} days`}>
+            {shown.impressions ? (
+              <>
+                <dl class="pairs">
+                  <div><dt>of all items, shown at least once</dt><dd>{percent(shown.coverage)}</dd></div>
+                  <div><dt>Gini of the counts (0 even, 1 one item)</dt><dd>{shown.gini?.toFixed(3) ?? "–"}</dd></div>
+                </dl>
+                <Popularity tenths={shown.by_popularity} />
+                <p class="axis"><span>most popular tenth</span><span>least popular</span></p>
+                <ol class="top-shown">{shown.top.slice(0, 8).map((one) => <li key={one.item_id}><span>{one.title || one.item_id}</span><b>{count(one.count)}</b></li>)}</ol>
+              </>
+            ) : <p class="none">No list was kept yet; a sample of what is shown is.</p>}
+          </Panel>
+        )}
+        {health && (
+          <Panel title="Data" says={`${count(health.interactions)} interactions`}>
+            <ul class="share-rows">
+              <Share name="items without a text" part={health.without_text} whole={health.items} />
+              <Share name="items without a picture" part={health.without_image} whole={health.items} />
+              <Share name="items that nobody took" part={health.cold_items} whole={health.items} />
+              <Share name="items that are hidden" part={health.items - health.available} whole={health.items} />
+              <Share name="users without a history" part={health.cold_users} whole={health.users} />
+            </ul>
+          </Panel>
+        )}
+        <Panel title="Done without" says="Answers marked degraded, by the part that failed">
+          {worse.length ? <ul class="plain">{worse.map(([part, times]) => <li key={part}><span>{part.replaceAll("_", " ")}</span><b>{count(times)}</b></li>)}</ul> : <p class="none">Nothing has failed.</p>}
+        </Panel>
+        <Panel title="Routes" wide>
+          <div class="scroll">
+            <table>
+              <thead><tr><th>Route</th><th>answers</th><th>per second</th><th>errors</th><th>p50</th><th>p95</th><th>p99 ms</th></tr></thead>
+              <tbody>
+                {data.routes.filter((one) => one.requests).sort((a, b) => b.requests - a.requests).map((one) => (
+                  <tr key={one.method + one.route}>
+                    <th scope="row"><code>{one.method} {one.route}</code></th>
+                    <td>{count(one.requests)}</td><td>{one.per_second.toFixed(2)}</td><td>{count(one.errors)}</td><td>{ms(one.p50_ms)}</td><td>{ms(one.p95_ms)}</td><td>{ms(one.p99_ms)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </Panel>
+      </div>
+    </>
+  );
+}
