@@ -20,6 +20,7 @@ import os
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -36,6 +37,7 @@ from benchmarks.load import Load, measure
 from catalog.mongo import MongoStore, database_name
 from catalog.mongod import open_server
 from catalog.records import Item
+from embeddings.content import image_bytes
 
 IN_A_ROW = 12
 """Answers over fresh connections that have the item, after which all workers are believed to."""
@@ -99,8 +101,8 @@ def post(port: int, user: str, original: Item, number: int) -> dict[str, float]:
         key: list(value) if isinstance(value, tuple) else value for key, value in copy.features.items()
     }
     body = {"item_id": name, "title": copy.title, "text": copy.text, "features": features}
-    if copy.image and copy.image.startswith("data:"):
-        body["image"] = copy.image
+    if copy.image:
+        body["image"] = f"data:;base64,{b64encode(image_bytes(copy.image)).decode()}"
     began = time.perf_counter()
     answer = ask(port, "POST", "/v1/items", body)
     assert answer["created"], answer
