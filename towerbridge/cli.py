@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 
 from catalog.errors import RecommenderError
 from towerbridge import __version__, quiet
-from towerbridge.commands import data, encode, learn, models, own, serving, setup
+from towerbridge.commands import archive, data, encode, learn, models, own, serving, setup
 from towerbridge.commands.demo import demo
 from towerbridge.commands.evaluate import evaluate
 from towerbridge.commands.schedule import schedule
@@ -80,7 +80,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "recommend": serving.recommend,
     },
     "Models": {"models": models.models, "promote": models.promote, "rollback": models.rollback, "schedule": schedule},
-    "This machine": {"stats": data.stats, "config": setup.show_config, "doctor": setup.doctor},
+    "This machine": {"stats": data.stats, "dump": archive.dump, "restore": archive.restore, "config": setup.show_config, "doctor": setup.doctor},
 }  # fmt: skip
 for panel, commands in PANELS.items():
     for name, command in commands.items():
