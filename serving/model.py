@@ -60,6 +60,7 @@ class Model:
         drift = bundle.replay_probes()
         config = PipelineConfig(
             candidates=settings.candidates,
+            new_every=settings.new_every,
             shares=tuple(settings.shares.items()),
             decay=settings.trending_decay,
         )

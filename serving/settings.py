@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     candidates: int = Field(
         default=500, ge=1, le=10_000, description="items that the ranker scores per request"
     )
+    new_every: int = Field(
+        default=10, ge=0, le=1000,
+        description="of so many places of a list one goes to an item that came after the training; 0: to none",
+    )  # fmt: skip
     shares: Annotated[dict[str, float], NoDecode, BeforeValidator(read_shares)] = Field(
         default={}, description="what part of them each source proposes; by default what the bundle says"
     )

@@ -104,6 +104,10 @@ class Serve(Section):
     candidates: int = Field(
         default=500, ge=1, le=10_000, description="items that the ranker scores per request"
     )
+    new_every: int = Field(
+        default=10, ge=0, le=1000,
+        description="of so many places of a list one goes to an item that came after the training; 0: to none",
+    )  # fmt: skip
     shares: Annotated[dict[str, float], BeforeValidator(read_shares)] = Field(
         default={},
         description="part of them that each source proposes, as two_tower=0.6,popular=0.4 or as a table "
@@ -144,7 +148,9 @@ class Schedule(Section):
 
     trending: str = Field(default="0 * * * *", description="looks whether events arrive")
     profiles: str = Field(default="0 2 * * *", description="encodes the content that has no vector yet")
-    retrain: str = Field(default="30 3 * * *", description="trains, builds, and promotes what passes the gate")
+    retrain: str = Field(
+        default="30 3 * * *", description="trains, builds, and promotes what passes the gate"
+    )
     tolerance: float = Field(
         default=0.05, ge=0, lt=1,
         description="share of the serving model's validation figure that a retrained one may lack",
