@@ -70,9 +70,11 @@ def to_epoch(value: object) -> float:
     return seconds
 
 
+_ID_SCHEMA = {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 1024}, {"type": "integer"}]}
 Id = Annotated[
-    StrictStr, Field(min_length=1, max_length=1024), AfterValidator(_id), BeforeValidator(_id_text)
-]
+    StrictStr, Field(min_length=1, max_length=1024), AfterValidator(_id), BeforeValidator(_id_text),
+    WithJsonSchema(_ID_SCHEMA),
+]  # fmt: skip
 PathId = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_id)]
 _TIME_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
 Time = Annotated[float, BeforeValidator(to_epoch), WithJsonSchema(_TIME_SCHEMA)]

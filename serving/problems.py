@@ -24,6 +24,8 @@ from catalog.errors import BundleError, ConfigError, DataError, NotReadyError, R
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
+MOST_ERRORS = 100
+"""Fields that one answer complains of."""
 STATUS: dict[type[RecommenderError], HTTPStatus] = {
     DataError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -109,7 +111,7 @@ def install(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        errors = [field_problem(one) for one in error.errors()]
+        errors = [field_problem(one) for one in error.errors()[:MOST_ERRORS]]
         detail = "; ".join(f"{one['field']}: {one['message']}, found {one['found']!r}" for one in errors[:3])
         return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors)
 
@@ -143,6 +145,8 @@ def field_problem(error: Any) -> dict[str, Any]:
     found = error.get("input")
     if error["type"] == "missing":
         found = None
+    elif isinstance(found, int) and abs(found) >= 2**63:
+        found = str(found)[:200]  # longer than numbers of an answer can be
     elif not isinstance(found, int | float | bool | None) or found != found:
         found = repr(found)[:200] if not isinstance(found, str) else found[:200]
     return {"field": where, "message": error["msg"], "found": _printable(found)}

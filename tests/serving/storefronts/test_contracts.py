@@ -202,3 +202,12 @@ def test_interactions_of_one_shape_are_seen_by_the_others(worker: TestClient) ->
         assert answer.status_code == 200
         assert '"i0"' not in answer.text
         assert '"i1"' in answer.text
+
+
+def test_numbers_that_no_answer_can_hold_are_refused_like_others(client: TestClient) -> None:
+    """A number of more than 64 bits is named in the answer, as text; of many faults the first hundred are."""
+    body = {"user_id": "1", "candidate_movies": [2**70] * 200}
+    answer = client.post("/recommendation/ranked_recommendation", json=body)
+    is_problem(answer, 422)
+    errors = answer.json()["errors"]
+    assert (len(errors), errors[0]["found"]) == (100, str(2**70))
