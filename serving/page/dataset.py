@@ -11,11 +11,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from catalog.errors import StoreError
 from catalog.schema import DatasetSchema
 from catalog.schema import Feature as Declared
 from serving.answers import json_answer
-from serving.page.pictures import SQUARE, usual_ratio
+from serving.page.pictures import usual_ratio
 from serving.problems import RESPONSES, request_id
 from serving.service import service_of
 
@@ -92,17 +91,14 @@ async def dataset(request: Request) -> Response:
     schema, now = model.schema, model.catalogue.now
     sizes = {name: int(now.available[rows].sum()) for name, rows in now.categories.items()}
     largest = heapq.nlargest(CATEGORIES, sizes.items(), key=lambda one: one[1])
-    try:
-        ratio = await usual_ratio(service, model)
-    except StoreError:  # a page without pictures is no worse for square places
-        ratio = None
     body: dict[str, Any] = {
         "dataset": schema.name, "title": schema.title or schema.name, "model_version": model.bundle.version,
         "items": int(now.available.sum()), "users": len(model.bundle.users), "category": schema.category,
         "categories": [{"name": name, "items": count} for name, count in largest if count],
         "item_features": _kinds(schema.items), "user_features": _kinds(schema.users),
         "gestures": gestures(schema).model_dump(), "reads": model.senses.text is not None,
-        "looks": model.senses.image is not None and now.content is not None, "picture_ratio": ratio or SQUARE,
+        "looks": model.senses.image is not None and now.content is not None,
+        "picture_ratio": await usual_ratio(service, model),
     }  # fmt: skip
     return json_answer(body, request_id(request))
 

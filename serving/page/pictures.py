@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+from itertools import islice
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from PIL import Image
 
+from catalog.errors import StoreError
 from embeddings.content import UnreadableError, image_bytes
 from serving.inputs import PathId
 from serving.model import Model
@@ -25,9 +28,10 @@ SIGNATURES = (
     (b"BM", "image/bmp"), (b"II*\x00", "image/tiff"), (b"MM\x00*", "image/tiff"),
 )  # fmt: skip
 """How files begin, by kind. Nothing else is sent: what a browser takes for a document could run scripts."""
-SAMPLED = 12
-"""Pictures whose shape stands for all."""
+SAMPLED, SEARCHED = 12, 500
+"""Pictures whose shape stands for all, and items among which they are looked for."""
 NARROWEST, WIDEST, SQUARE = 0.6, 1.6, 1.0
+_ratios: WeakKeyDictionary[Model, float] = WeakKeyDictionary()
 PICTURE: dict[int | str, dict[str, Any]] = {
     **UNKNOWN,
     200: {
@@ -78,22 +82,32 @@ def kind_of(data: bytes) -> str:
     raise UnreadableError("is not a picture of a kind that is shown (JPEG, PNG, GIF, WEBP, BMP, TIFF)")
 
 
-async def usual_ratio(service: Service, model: Model) -> float | None:
-    """Width by height of the middle one of some pictures, so that a page can keep their places; None without any."""
-    ratios: list[float] = []
-    catalogue = model.catalogue
-    for row in range(len(catalogue)):
-        if len(ratios) == SAMPLED or row >= SAMPLED * 20:
-            break
-        if not catalogue.shown(row).get("image"):
-            continue
-        found = await service.store.item(catalogue.ids[row])
-        if found is None or not found.item.image:
-            continue
+async def usual_ratio(service: Service, model: Model) -> float:
+    """Width by height of the middle one of some pictures, so that a page can keep their places.
+
+    It is looked at once for a model; SQUARE where no item has a picture, and for now where the store does not answer.
+    """
+    known = _ratios.get(model)
+    if known is None:
+        catalogue = model.catalogue
+        rows = range(min(len(catalogue), SEARCHED))
+        pictured = (catalogue.ids[row] for row in rows if catalogue.shown(row).get("image"))
         try:
-            data = await asyncio.to_thread(image_bytes, found.item.image)
-            width, height = Image.open(io.BytesIO(data)).size
-        except (UnreadableError, OSError):
-            continue
-        ratios.append(min(max(width / height, NARROWEST), WIDEST))
-    return round(sorted(ratios)[len(ratios) // 2], 3) if ratios else None
+            found = await asyncio.gather(*(_ratio(service, item_id) for item_id in islice(pictured, SAMPLED)))
+        except StoreError:
+            return SQUARE
+        ratios = sorted(one for one in found if one is not None)
+        known = _ratios[model] = round(ratios[len(ratios) // 2], 3) if ratios else SQUARE
+    return known
+
+
+async def _ratio(service: Service, item_id: str) -> float | None:
+    found = await service.store.item(item_id)
+    if found is None or not found.item.image:
+        return None
+    try:
+        data = await asyncio.to_thread(image_bytes, found.item.image)
+        width, height = Image.open(io.BytesIO(data)).size
+    except (UnreadableError, OSError):
+        return None
+    return min(max(width / height, NARROWEST), WIDEST)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from starlette.testclient import TestClient
 
 from bundle.reader import Bundle
@@ -144,6 +145,16 @@ def test_the_data_set_tells_what_a_page_needs(worker: TestClient) -> None:
     assert told["reads"]
     assert told["looks"]
     assert told["item_features"]["year"] == {"kind": "numeric"}
+
+
+def test_the_shape_of_pictures_is_the_middle_one_of_a_sample(shop: Shop, tmp_path: Path) -> None:
+    """Of 12 pictures of 24 by 24, seven are made to be 150 by 100."""
+    for row in range(7):
+        file = tmp_path / f"{row}.png"
+        Image.new("RGB", (150, 100)).save(file)
+        shop.records.put_items([Item(ItemId(f"i{row}"), image=str(file))])
+    with shop.worker() as client:
+        assert client.get("/v1/dataset").json()["picture_ratio"] == 1.5
 
 
 def test_an_item_that_is_added_is_counted_until_it_goes(worker: TestClient) -> None:

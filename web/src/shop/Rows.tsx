@@ -9,6 +9,8 @@ const ROWS = [
   { source: "trending", title: "Trending now", says: "Taken most of late; what is older fades by the hour" },
   { source: "popular", title: "Popular", says: "Taken most of all" },
   { source: "best_value", title: "Best value", says: "Discount, rating and how many rated" },
+  { source: "top_categories", title: "From your categories", says: "Taken most of those that you take most" },
+  { source: "rules", title: "Taken with what you took", says: "By rules that sessions follow" },
   { source: "diverse", title: "Something else", says: "From categories that are seldom shown" },
 ] as const;
 
