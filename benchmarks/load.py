@@ -18,10 +18,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 WRK = """
-local paths = {}
-for line in io.lines("%s") do paths[#paths + 1] = line end
+local asked = {}
+local json = {["Content-Type"] = "application/json"}
 math.randomseed(7)
-request = function() return wrk.format("GET", paths[math.random(#paths)]) end
+init = function()
+  for line in io.lines("%s") do
+    local path, body = line:match("^([^\t]*)\t?(.*)$")
+    asked[#asked + 1] = body == "" and wrk.format("GET", path) or wrk.format("POST", path, json, body)
+  end
+end
+request = function() return asked[math.random(#asked)] end
 done = function(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format("{\\"requests\\": %%d, \\"seconds\\": %%f, \\"errors\\": %%d, "
@@ -60,7 +66,8 @@ def measure(
 ) -> Load:
     """Ask for random ones of the paths over some connections at once.
 
-    Each asks as fast as it is answered, or all together at a rate per second; that only the built-in generator does.
+    A path with a tab and JSON behind it is asked for with that body, by POST. Each connection asks as fast as it is
+    answered, or all together at a rate per second; that only the built-in generator does.
     """
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "paths"
@@ -104,7 +111,7 @@ async def _ask(
 
 
 async def _run(port: int, paths: Sequence[str], seconds: float, connections: int, rate: float) -> Load:
-    requests = [f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode() for path in paths]
+    requests = [_request(port, path) for path in paths]
     started = time.perf_counter()
     parts = await asyncio.gather(
         *(
@@ -116,6 +123,14 @@ async def _run(port: int, paths: Sequence[str], seconds: float, connections: int
     latencies = sorted(latency for part, _ in parts for latency in part)
     p50, p95, p99 = (latencies[int(len(latencies) * share)] * 1000 for share in (0.5, 0.95, 0.99))
     return Load(len(latencies), spent, sum(errors for _, errors in parts), p50, p95, p99)
+
+
+def _request(port: int, path: str) -> bytes:
+    path, _, body = path.partition("\t")
+    if not body:
+        return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    head = f"Content-Type: application/json\r\nContent-Length: {len(body.encode())}"
+    return f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{head}\r\n\r\n{body}".encode()
 
 
 def main(argv: Sequence[str]) -> None:
