@@ -49,7 +49,8 @@ ROUTERS = (
     assets.router, dataset.router, lists.router, pictures.router,
     recommendations.router, rank.router, interactions.router, similar.router, search.router,
     items.router, users.router, models.router, metrics.router, health.router,
-    movies.router, posts.router, picture_posts.router, retailer.router, shop.router, shop_events.router,
+    movies.router, posts.router, picture_posts.router, retailer.router, shop.router, shop.under_v1,
+    shop_events.router,
 )  # fmt: skip
 """In order: a path that ends in an id comes after those that go on behind one."""
 UPLOADS = ("/v1/items", "/v1/search/image")

@@ -177,6 +177,11 @@ class TestProduct:
     def test_unknown_ids(self, counter: TestClient) -> None:
         is_problem(counter.get("/recommendations/product/ZZZZZZZZZZ"), 404)
 
+    def test_the_pages_are_under_v1_as_well(self, counter: TestClient) -> None:
+        for path in (f"product/{asin(2)}", "search?query=soup", "home?user_id=ann"):
+            answer = counter.get(f"/api/v1/recommendations/{path}")
+            assert answer.json() == counter.get(f"/recommendations/{path}").json()
+
     def test_home_and_search_are_no_products(self, counter: TestClient) -> None:
         for path in ("home", "search"):
             is_problem(counter.get(f"/recommendations/product/{path}"), 400)
