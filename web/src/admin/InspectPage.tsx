@@ -10,6 +10,8 @@ const Name = ({ id, title }: { id: string; title: string }) => (
   <span class="item-name"><img src={pictureOf(id)} alt="" loading="lazy" onError={(event) => (event.currentTarget.style.visibility = "hidden")} /><span>{title || id}</span></span>
 );
 
+const number = (value: number | null): string => (value === null ? "–" : Number.isInteger(value) ? count(value) : value.toFixed(3));
+
 /** One recommendation, stage by stage. */
 export function InspectPage({ first }: { first: string }) {
   const [typed, type] = useState(first);
@@ -30,32 +32,27 @@ export function InspectPage({ first }: { first: string }) {
 }
 
 function Stages({ told }: { told: Inspection }) {
-  const total = Object.values(told.milliseconds).reduce((a, b) => a + b, 0);
+  const { recommend, ...alone } = told.milliseconds;
   return (
     <>
       <p class="told-who">
-        <b>{told.user_id}</b> {told.known ? "was there when the model learned" : "came after the model learned"}{told.cold && "; nothing is known of them"}.
-        Model {told.model_version}, {ms(total)} ms{told.degraded.length > 0 && <>, without {told.degraded.join(", ")}</>}.
+        <b>{told.user_id}</b> {told.known ? "is known" : "is a stranger"}{told.cold ? ", without a history" : ""}.
+        Model {told.model_version}; {ms(recommend ?? null)} ms for the whole list{told.degraded.length > 0 && <>, without {told.degraded.join(", ")}</>}.
       </p>
-      <ol class="timeline" aria-label="Time by stage">
-        {Object.entries(told.milliseconds).map(([stage, time]) => (
-          <li key={stage} style={{ flexGrow: Math.max(time / (total || 1), 0.06) }}><b>{stage.replaceAll("_", " ")}</b><span>{ms(time)} ms</span></li>
-        ))}
-      </ol>
-      <div class="panels stages-panels">
+      <div class="panels">
         <Panel title="1. What they did" says="Latest first">
           {told.history.length ? <ol class="plain">{told.history.slice(0, 12).map((one) => <li key={one.item_id + one.timestamp}><Name id={one.item_id} title={one.title} /><small>{one.type} · {moment(one.timestamp)}</small></li>)}</ol> : <p class="none">Nothing.</p>}
         </Panel>
         <Panel title="2. Nearest to their vector" says="Before anything is filtered">
-          <ol class="plain">{told.neighbours.slice(0, 12).map((one) => <li key={one.item_id} class={one.filtered ? "filtered" : ""}><Name id={one.item_id} title={one.title} />{one.filtered && <em>{one.filtered}</em>}<b>{one.similarity.toFixed(3)}</b></li>)}</ol>
+          <ol class="plain">{told.neighbours.slice(0, 12).map((one) => <li key={one.item_id} class={one.filtered ? "filtered" : ""}><Name id={one.item_id} title={one.title} />{one.filtered && <em>{one.filtered}</em>}<b>{number(one.similarity)}</b></li>)}</ol>
         </Panel>
-        <Panel title="3. Candidates by source" says={`Filtered: ${Object.entries(told.filtered).map(([why, times]) => `${count(times)} ${why}`).join(", ") || "none"}`}>
+        <Panel title="3. Candidates by source" says={`On the list, of those proposed; left out: ${Object.entries(told.filtered).map(([why, times]) => `${count(times)} ${why}`).join(", ")}`}>
           <ul class="sources">
             {told.sources.map((one) => (
               <li key={one.source}>
                 <details>
-                  <summary><span>{sourceName(one.source)}</span><small>share {percent(one.share, 0)}</small><b>{count(one.taken)} of {count(one.proposed)}</b></summary>
-                  <ol class="plain">{one.items.slice(0, 8).map((item) => <li key={item.item_id}><Name id={item.item_id} title={item.title} /><b>{item.score.toPrecision(3)}</b></li>)}</ol>
+                  <summary><span>{sourceName(one.source)}</span><small>{percent(one.share, 0)} of the pool{alone[one.source] !== undefined && ` · ${ms(alone[one.source]!)} ms`}</small><b title="on the list, of those proposed">{count(one.taken)} / {count(one.proposed)}</b></summary>
+                  <ol class="plain">{one.items.slice(0, 8).map((item) => <li key={item.item_id}><Name id={item.item_id} title={item.title} /><b>{number(item.score)}</b></li>)}</ol>
                 </details>
               </li>
             ))}
@@ -68,10 +65,10 @@ function Stages({ told }: { told: Inspection }) {
                 <span class="rank">{place + 1}</span>
                 <Name id={one.item_id} title={one.title} />
                 <span class="because-of">{one.like[0] ? <>like <b>{one.like[0].title || one.like[0].item_id}</b> {one.like[0].similarity.toFixed(2)}</> : "–"}</span>
-                {one.shares ? <ShareBar shares={one.shares} /> : <span class="shares none" />}
+                {one.shares ? <ShareBar shares={one.shares} /> : <span class="shares bare" />}
                 <span class="source">{sourceName(one.source)}</span>
-                <span class="number" title="cosine with the user's vector">{one.similarity === null ? "–" : one.similarity.toFixed(3)}</span>
-                <b class="number">{one.score.toFixed(3)}</b>
+                <span class="number" title="cosine with the user's vector">{number(one.similarity)}</span>
+                <b class="number">{number(one.score)}</b>
               </li>
             ))}
           </ol>

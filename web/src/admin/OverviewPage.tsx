@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Trouble } from "../parts/Trouble";
 import { useTold, type Overview } from "./api";
 import { age, count, Curves, ms, Panel, percent, Share, Tile, Waiting } from "./figures";
@@ -7,17 +7,11 @@ const SECONDS = 3;
 const KEPT = 60;
 const STAGES: Record<string, string> = { fetch: "read the user", user_tower: "user tower", retrieve: "retrieve", rank: "rank", post: "arrange" };
 
-/** Requests per second since the page was opened, from how the counts have grown. */
+/** Requests per second, as told since the page was opened. */
 function useRate(told: Overview | null): [number, number][] {
-  const before = useRef<{ at: number; requests: number } | null>(null);
   const [rate, grow] = useState<[number, number][]>([]);
   useEffect(() => {
-    if (!told) return;
-    const now = { at: Date.now() / 1000, requests: told.routes.reduce((sum, one) => sum + one.requests, 0) };
-    const last = before.current;
-    before.current = now;
-    if (last && now.at > last.at && now.requests >= last.requests)
-      grow((old) => [...old.slice(1 - KEPT), [now.at, (now.requests - last.requests) / (now.at - last.at)]]);
+    if (told) grow((old) => [...old.slice(1 - KEPT), [Date.now() / 1000, told.routes.reduce((sum, one) => sum + one.per_second, 0)]]);
   }, [told]);
   return rate;
 }
@@ -59,6 +53,7 @@ export function OverviewPage() {
   if (failure && !data) return <Trouble failure={failure} again={again} />;
   if (!data) return <Waiting />;
   const list = data.routes.find((one) => one.route.endsWith("/recommendations") && one.route.startsWith("/v1/users"));
+  const lately = `the last ${age(data.window_seconds)}`;
   const errors = data.routes.reduce((sum, one) => sum + one.errors, 0);
   const requests = data.routes.reduce((sum, one) => sum + one.requests, 0);
   const worse = Object.entries(data.degraded).filter(([, times]) => times > 0);
@@ -67,22 +62,22 @@ export function OverviewPage() {
     <>
       {failure && <Trouble failure={failure} again={again} />}
       <dl class="tiles">
-        <Tile name="Requests" value={rate.at(-1) ? rate.at(-1)![1].toFixed(1) : "–"} note="per second now" />
-        <Tile name="A recommendation" value={ms(list?.p95_ms ?? null)} note="ms, 95 % are faster" />
+        <Tile name="Requests" value={rate.at(-1)?.[1].toFixed(1) ?? "–"} note={`per second, of ${lately}`} />
+        <Tile name="A recommendation" value={ms(list?.p95_ms ?? null)} note="ms; 95 % are faster" />
         <Tile name="Errors" value={requests ? percent(errors / requests, 2) : "–"} note={`${count(errors)} of ${count(requests)}`} bad={errors > requests / 100} />
         <Tile name="Model" value={age(data.model_age_seconds)} note="old" />
         <Tile name="An item is found after" value={data.freshness.lag_seconds === null ? "–" : age(data.freshness.lag_seconds)} note={`${count(data.freshness.new_items)} new since training`} />
         <Tile name="Workers" value={String(data.workers)} />
       </dl>
       <div class="panels overview">
-        <Panel title="Requests per second" says="While this page is open">
-          {rate.length > 1 ? <Curves label="Requests per second" lines={[{ name: "all routes", points: rate.map(([at, value]) => [at - rate[0]![0], value]) }]} unit=" s" zero /> : <p class="none">The second look draws the first line.</p>}
+        <Panel title="Requests per second" says={`Each point the mean of ${lately}`}>
+          {rate.length > 1 ? <Curves label="Requests per second" lines={[{ name: "all routes", points: rate.map(([at, value]) => [at - rate[0]![0], value]) }]} unit=" s" zero /> : <p class="none">A line takes two looks.</p>}
         </Panel>
-        <Panel title="A recommendation, by stage" says={`The last ${age(data.window_seconds)}`}>
+        <Panel title="A recommendation, by stage" says={`Of ${lately}`}>
           {data.stages.some((one) => one.count) ? <Stages stages={data.stages} /> : <p class="none">Nobody was recommended to yet.</p>}
         </Panel>
         {shown && (
-          <Panel title="What was shown" says={`${count(shown.impressions)} in ${shown.days} days`}>
+          <Panel title="What was shown" says={`${count(shown.impressions)} lists in ${shown.days === 1 ? "a day" : `${shown.days} days`}`}>
             {shown.impressions ? (
               <>
                 <dl class="pairs">
@@ -107,7 +102,7 @@ export function OverviewPage() {
             </ul>
           </Panel>
         )}
-        <Panel title="Done without" says="Answers marked degraded, by the part that failed">
+        <Panel title="Done without" says="Answers marked degraded since the start, by the part that failed">
           {worse.length ? <ul class="plain">{worse.map(([part, times]) => <li key={part}><span>{part.replaceAll("_", " ")}</span><b>{count(times)}</b></li>)}</ul> : <p class="none">Nothing has failed.</p>}
         </Panel>
         <Panel title="Routes" wide>

@@ -123,11 +123,12 @@ export interface Inspection {
   cold: boolean;
   model_version: string;
   history: { item_id: string; title: string; type: string; timestamp: string }[];
+  /** Of the whole recommendation, and of each source asked by itself. */
   milliseconds: Record<string, number>;
-  neighbours: { item_id: string; title: string; similarity: number; filtered: string | null }[];
-  sources: { source: string; share: number; proposed: number; taken: number; items: { item_id: string; title: string; score: number }[] }[];
+  neighbours: { item_id: string; title: string; similarity: number | null; filtered: string | null }[];
+  sources: { source: string; share: number; proposed: number; taken: number; items: { item_id: string; title: string; score: number | null }[] }[];
   items: {
-    item_id: string; title: string; source: string; score: number; similarity: number | null;
+    item_id: string; title: string; source: string; score: number | null; similarity: number | null;
     shares: Record<"text" | "image" | "behaviour" | "features", number> | null;
     like: { item_id: string; title: string; similarity: number }[];
   }[];

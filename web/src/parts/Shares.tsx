@@ -1,6 +1,8 @@
 import type { Part } from "../api";
 
-export const PARTS: readonly Part[] = ["text", "image", "behaviour", "features"];
+const PARTS: readonly Part[] = ["text", "image", "behaviour", "features"];
+/** Those that somebody may weigh. */
+export const WEIGHED = ["text", "image", "behaviour"] as const;
 export const NAMES: Record<Part, string> = {
   text: "text",
   image: "picture",
@@ -10,7 +12,7 @@ export const NAMES: Record<Part, string> = {
 
 const percent = (share: number) => `${Math.round(share * 100)} %`;
 
-export const spoken = (shares: Record<Part, number>): string =>
+const spoken = (shares: Record<Part, number>): string =>
   PARTS.filter((name) => shares[name] >= 0.005)
     .map((name) => `${NAMES[name]} ${percent(shares[name])}`)
     .join(", ");

@@ -1,9 +1,9 @@
-import type { Entry } from "../api";
+import type { Entry, Part } from "../api";
 import { Icon } from "../parts/Icon";
 import { Picture } from "../parts/Picture";
-import { ShareBar } from "../parts/Shares";
+import { NAMES, ShareBar, WEIGHED } from "../parts/Shares";
 import { sourceName } from "./sources";
-import { dataset, dismiss, fresh, like, liked, open, titleOf } from "./state";
+import { dataset, desk, dismiss, fresh, history, like, liked, open, titleOf } from "./state";
 
 /** The first category of an item, which colours its cover. */
 export function categoryOf(entry: Entry): string | undefined {
@@ -26,11 +26,25 @@ export function facts(entry: Entry, most = 2): string {
     .join(" · ");
 }
 
-const reason = (entry: Entry) => {
+/** Why it is there, in a line. */
+function reason(entry: Entry) {
   const near = entry.explanation;
   if (near) return <>because of <b>{near.title || near.item_id}</b></>;
-  return entry.source === "popular" ? <>much taken by others</> : <>{sourceName(entry.source)}</>;
-};
+  if (entry.likeness) {
+    const told = WEIGHED.filter((name) => entry.likeness![name] !== null);
+    return told.map((name) => `${NAMES[name]} ${entry.likeness![name]!.toFixed(2)}`).join(" · ");
+  }
+  return entry.source === "popular" ? "much taken by others" : history.value?.length === 0 ? "a first guess" : sourceName(entry.source);
+}
+
+/** What speaks for it: as the towers add up, or as one's own weights do. */
+function speaking(entry: Entry): Record<Part, number> | null {
+  if (entry.explanation?.shares) return entry.explanation.shares;
+  if (!entry.likeness) return null;
+  const parts = WEIGHED.map((name) => desk.value[name] * Math.max(entry.likeness![name] ?? 0, 0));
+  const [text = 0, image = 0, behaviour = 0] = parts.map((one) => one / (parts.reduce((sum, each) => sum + each, 0) || 1));
+  return { text, image, behaviour, features: 0 };
+}
 
 /** Counts as they are, all else with two or three decimals. */
 export const shownScore = (score: number | null): string =>
@@ -49,6 +63,7 @@ export function Card({ entry, reachable, eager = false, reasons = false }: Props
   const title = titleOf(entry);
   const mine = liked.value.has(entry.item_id);
   const gestures = dataset.value?.gestures;
+  const shares = reasons ? speaking(entry) : null;
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key === "l" && gestures?.like) void like(entry);
@@ -74,7 +89,7 @@ export function Card({ entry, reachable, eager = false, reasons = false }: Props
       {reasons && (
         <div class="card-why">
           <span class="why-line">{reason(entry)}</span>
-          {entry.explanation?.shares ? <ShareBar shares={entry.explanation.shares} /> : <span class="shares none" />}
+          {shares ? <ShareBar shares={shares} /> : <span class="shares bare" />}
         </div>
       )}
       <div class="card-foot">

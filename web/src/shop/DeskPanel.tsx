@@ -1,11 +1,9 @@
 import { useEffect, useRef } from "preact/hooks";
-import { NAMES } from "../parts/Shares";
+import { NAMES, WEIGHED } from "../parts/Shares";
 import { dataset, desk, history, recommend, search, searching, user, type Desk } from "./state";
 
-const WEIGHTS = ["text", "image", "behaviour"] as const;
-
 interface Range {
-  name: "diversity" | (typeof WEIGHTS)[number];
+  name: "diversity" | (typeof WEIGHED)[number];
   label: string;
   value: number;
   dot?: string;
@@ -77,7 +75,7 @@ export function DeskPanel() {
       <Slider name="diversity" label="Variety" value={now.diversity} ends={["best first", "as unlike as can be"]} />
       <fieldset class={`mix ${mix ? "on" : ""}`}>
         <legend>Likeness to what was liked, by</legend>
-        {WEIGHTS.map((name) => (
+        {WEIGHED.map((name) => (
           <Slider key={name} name={name} label={NAMES[name]} dot={name} value={now[name]} />
         ))}
         <p class="hint" aria-live="polite">
