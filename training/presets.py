@@ -20,8 +20,11 @@ C = TypeVar("C")
 PRESETS: Mapping[str, Knobs] = {
     # Four times the events of MovieLens-100k: as many steps in fewer epochs.
     "movielens-1m": {"epochs": 10, "rating_epochs": 3},
+    # The retailer's own ranker.
     "retailrocket": {"ranker": {"kind": "logistic"}},
-    "startml-posts": {"ranker": {"kind": "catboost"}},
+    # The ranker of the course that the data is of, and a third of the epochs for four times the users.
+    "startml-posts": {"ranker": {"kind": "catboost"}, "epochs": 15},
+    "amazon-products": {"epochs": 20},
     # Sessions are short and never come back: nobody has an id, and many narrow windows make a step.
     "retailrocket-sessions": {
         "history": 20, "user_id_events": 1_000_000, "epochs": 4, "validate_every": 2, "batch_size": 128,

@@ -16,6 +16,7 @@ from scipy import sparse
 from catalog.records import Floats, Ints
 from serving.pipeline import UserState
 from training.dataset import TrainingData
+from training.split import Split
 
 STRANGER = -1
 """The user of a question about somebody of whom there is no record."""
@@ -154,6 +155,14 @@ class Questions:
     @property
     def _items(self) -> int:
         return len(self.data.items)
+
+
+def validation_questions(data: TrainingData, split: Split) -> Questions:
+    """The validation events of a split, each asked with the history before it."""
+    users = np.flatnonzero(split.validation >= 0)
+    at = split.validation[users]
+    pairs = np.arange(len(users)), data.log.item_rows[at]
+    return Questions.of(data, users, split.begin[users], at, pairs)
 
 
 def taken_events(data: TrainingData) -> NDArray[np.bool_]:

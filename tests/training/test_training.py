@@ -19,9 +19,9 @@ from towers.frameworks import keras, tf, tfrs
 from towers.ranker import Ranker
 from training.course import Course
 from training.dataset import TrainingData
-from training.export import export, graph_functions, sample_inputs
+from training.export import export, sample_inputs, tower_functions
 from training.fit import fit
-from training.lists import forget, pick, training_lists
+from training.lists import Crossed, forget, pick, training_lists
 from training.order import Ordered, fit_order
 from training.rating import RatedColumns, fit_rating
 from training.retriever import fit_retriever
@@ -48,7 +48,7 @@ def test_onnx_answers_as_tensorflow_on_a_thousand_users_and_items(retriever, tmp
     """Figure 5 of the design: at most 1e-4 in every output of every graph."""
     order = fit_order(retriever, _later(retriever), little_config(order_epochs=1), Course())
     rating = fit_rating(retriever, little_config(rating_epochs=1), Course())
-    functions = graph_functions(retriever, Ranker(order.head, rating.heads))
+    functions = {**tower_functions(retriever), "ranker": Ranker(order.head, rating.heads)}
     samples = sample_inputs(retriever, 1000, np.random.default_rng(1))
     for (name, function), inputs in zip(functions.items(), samples, strict=True):
         path = tmp_path / f"{name}.onnx"
@@ -178,7 +178,7 @@ def test_a_list_stands_for_its_whole_pool():
 def test_lists_ask_only_about_events_the_towers_have_not_seen(retriever):
     data, split = retriever.data, retriever.split
     until = next_item(data).end
-    lists = training_lists(retriever, until, little_config(), np.random.default_rng(0), SILENT)
+    lists = training_lists(retriever, until, Crossed(retriever), little_config(), np.random.default_rng(0), SILENT)
     assert len(lists.users) > 200
     later = {
         (int(u), int(data.log.item_rows[e]))

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
-
 from catalog.errors import ConfigError
 from training.answers import Scores, answer_scores
 from training.baselines.baseline import Baseline, Learned
@@ -33,7 +31,7 @@ from training.baselines.top_rated import TopRated
 from training.baselines.trending import Trending
 from training.baselines.user_knn import UserKnn
 from training.metrics import PER_USER
-from training.questions import Questions
+from training.questions import Questions, validation_questions
 
 BASELINES: Mapping[str, tuple[Baseline, ...]] = {
     "random": (Random(),),
@@ -121,9 +119,5 @@ def fitted(name: str, learned: Learned, asked: Questions, metric: str = "ndcg@10
 
 
 def validation(learned: Learned) -> Questions:
-    """The validation events of the split, each asked with the history before it."""
-    split, data = learned.split, learned.data
-    users = np.flatnonzero(split.validation >= 0)
-    at = split.validation[users]
-    pairs = np.arange(len(users)), data.log.item_rows[at]
-    return Questions.of(data, users, split.begin[users], at, pairs).some(MOST)
+    """The validation events of the split, a sample of them where there are many."""
+    return validation_questions(learned.data, learned.split).some(MOST)
