@@ -11,7 +11,7 @@ left, so a single live event outweighs them all, and their order stays.
 from __future__ import annotations
 
 import time
-from math import log
+from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bundle.proposals import Trends
 from catalog.records import Candidates, Floats, Ints
 from catalog.schema import DatasetSchema
+from index.protocol import best
 from serving.sources.listed import head
 from serving.sources.shares import DECAY
 from serving.sources.source import Demand
@@ -28,6 +29,8 @@ FADED = 1e-6
 """Of an event's worth, what is too little to count."""
 MOST = 100_000
 """Live events that are kept, one by one or summed by item and hour."""
+STALE = 60.0
+"""Seconds after which the scores of live events are computed anew, though none came."""
 Doubles = NDArray[np.float64]
 
 
@@ -48,11 +51,16 @@ class Trending:
         self.window = HOUR * log(FADED) / self._decay
         """Seconds after which an event has faded."""
         self._seeds = seeds
+        self._seeded = np.zeros(0) if seeds is None else self._summed(seeds, len(seeds.hours))
+        """What the bundle's events were worth as of the last of them, by row,"""
+        there = np.flatnonzero(self._seeded)
+        self._order: Ints = there[np.argsort(-self._seeded[there], kind="stable")]
+        """and the rows best first."""
         self._rows: Ints = np.zeros(0, np.int64)
         self._times: Doubles = np.zeros(0)
         self._worth: Doubles = np.zeros(0)
-        self._now: Candidates | None = None
-        self._then: dict[float, Candidates] = {}
+        self._fresh: Candidates | None = None
+        self._until = 0.0
 
     def hear(self, rows: Ints, times: Doubles, worth: Doubles) -> None:
         """Add live events `[e]`; what is dated later than now happened now."""
@@ -64,44 +72,64 @@ class Trending:
         self._worth = np.concatenate([self._worth, worth[counts]])
         if len(self._rows) > MOST:
             self._condense()
-        self._now = None
-        self._then.clear()
+        self._fresh = None
 
     def find(self, demand: Demand) -> Candidates:
         """The most taken before the moment of the demand, where one is given."""
-        listed = self._listed(demand.time)
-        place = head(np.arange(len(listed)), demand.allowed[listed.rows], demand.k)
-        return Candidates(listed.rows[place], listed.scores[place])
+        return self._now(demand) if demand.time is None else self._as_of(demand, demand.time)
 
-    def _listed(self, moment: float | None) -> Candidates:
-        """All items that anything speaks for, best first."""
-        if moment is None:
-            if self._now is None:  # its order does not change while nothing is heard
-                self._now = self._scored(time.time(), np.inf)
-            return self._now
-        if moment not in self._then:
-            if len(self._then) >= 16:
-                self._then.clear()
-            self._then[moment] = self._scored(moment, moment)
-        return self._then[moment]
+    def _now(self, demand: Demand) -> Candidates:
+        """Of what users did of late and of what the bundle knows, each in its order, the best of both."""
+        now = time.time()
+        if self._fresh is None or now > self._until:
+            self._fresh, self._until = self._heard(now), now + STALE
+        fresh, order = self._fresh, self._order
+        first = head(fresh.rows, demand.allowed, demand.k)
+        others = demand.allowed.copy()
+        others[fresh.rows] = False
+        old = order[head(order, others, demand.k)]
+        rows = np.concatenate([fresh.rows[first], old])
+        scores = np.concatenate([fresh.scores[first], self._seeded[old] * self._left_of_seeds(now)])
+        return best(rows, scores.astype(np.float32), demand.k)
 
-    def _scored(self, now: float, before: float) -> Candidates:
-        live = self._times < before
-        rows, aged = [self._rows[live]], [self._worth[live] * self._left(now - self._times[live])]
+    def _as_of(self, demand: Demand, moment: float) -> Candidates:
+        live = self._times < moment
+        aged = self._worth[live] * self._left(moment - self._times[live])
+        scores: Doubles = np.bincount(self._rows[live], aged, len(demand.allowed)).astype(np.float64)
         if self._seeds is not None:
-            seeds = self._seeds
-            end = len(seeds.hours) if before == np.inf else int(np.searchsorted(seeds.hours, before // HOUR))
-            latest = int(seeds.hours[end - 1]) if end else 0
-            begin = int(np.searchsorted(seeds.hours, latest - self.window / HOUR))
-            hours = seeds.hours[begin:end].astype(np.float64)
-            since = min(max(now - (latest + 1) * HOUR, 0), self.window)
-            rows.append(seeds.rows[begin:end].astype(np.int64))
-            age = (latest - hours) * HOUR + since
-            aged.append(seeds.worth[begin:end].astype(np.float64) * self._left(age))
-        found, place = np.unique(np.concatenate(rows), return_inverse=True)
-        scores = np.bincount(place, np.concatenate(aged), len(found))
-        order = np.lexsort((found, -scores))
-        return Candidates(found[order], scores[order].astype(np.float32))
+            end = int(np.searchsorted(self._seeds.hours, moment // HOUR))
+            seeded = self._summed(self._seeds, end)
+            scores[: len(seeded)] += seeded * self._left_of_seeds(moment, end)
+        rows = np.flatnonzero(demand.allowed & (scores > 0))
+        return best(rows, scores[rows].astype(np.float32), demand.k)
+
+    def _heard(self, now: float) -> Candidates:
+        """All items of live events, best first."""
+        rows, place = np.unique(self._rows, return_inverse=True)
+        aged = self._worth * self._left(now - self._times)
+        scores = np.bincount(place, aged, len(rows)).astype(np.float64)
+        known = rows < len(self._seeded)
+        scores[known] += self._seeded[rows[known]] * self._left_of_seeds(now)
+        order = np.argsort(-scores, kind="stable")
+        return Candidates(rows[order], scores[order].astype(np.float32))
+
+    def _summed(self, seeds: Trends, end: int) -> Doubles:
+        """What the first `end` training events were worth by row, as of the hour of the last of them."""
+        if not end:
+            return np.zeros(0)
+        latest = int(seeds.hours[end - 1])
+        begin = int(np.searchsorted(seeds.hours, latest - self.window / HOUR))
+        left = self._left(HOUR * np.arange(latest - int(seeds.hours[begin]) + 1, dtype=np.float64))
+        aged = seeds.worth[begin:end] * left.take(latest - seeds.hours[begin:end])
+        return np.bincount(seeds.rows[begin:end], aged).astype(np.float64)
+
+    def _left_of_seeds(self, now: float, end: int | None = None) -> float:
+        """What is left of training events since the hour of the last of them: they do not fade beyond `FADED`."""
+        if self._seeds is None or end == 0 or not len(self._seeds.hours):
+            return 0.0
+        latest = int(self._seeds.hours[-1 if end is None else end - 1])
+        age = min(max(now - (latest + 1) * HOUR, 0.0), self.window)
+        return exp(age / HOUR * self._decay)
 
     def _left(self, age: Doubles) -> Doubles:
         """What is left of an event after so many seconds."""
