@@ -2,7 +2,7 @@
 
 Frequent pairs are found by FP-Growth (Han, Pei & Yin 2000, "Mining frequent patterns without candidate generation",
 SIGMOD; mlxtend's). Its time grows with the pairs of frequent items that sessions hold, so the least count is chosen
-by them: it is the smallest that keeps both those pairs and the rules that can come of them within bounds.
+by them: as small as keeps those pairs, the rules that can come of them, and the table that is read within bounds.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ PAIRS = 600_000
 """Pairs of frequent items over all sessions that are walked through, at most."""
 RULES = 60_000
 """Frequent pairs that there can be, at most."""
+CELLS = 200_000_000
+"""Sessions times frequent items, at most: mlxtend makes a byte of each."""
 
 
 def rules(held: sparse.csr_matrix, keep: int = KEEP) -> Table:
@@ -49,12 +51,13 @@ def rules(held: sparse.csr_matrix, keep: int = KEEP) -> Table:
 
 
 def least_count(held: sparse.csr_matrix) -> int:
-    """The smallest count of sessions that keeps the work within bounds."""
+    """A count of sessions, hardly larger than need be, that keeps the work within bounds."""
     takers, least = held.getnnz(0), LEAST
     while True:
         size = held.astype(np.int64) @ (takers >= least)
         pairs = int((size * (size - 1) // 2).sum())
-        if pairs <= PAIRS and pairs // least <= RULES:
+        cells = held.shape[0] * int((takers >= least).sum())
+        if pairs <= PAIRS and pairs // least <= RULES and cells <= CELLS:
             return least
         least = max(least + 1, int(least * 1.2))
 

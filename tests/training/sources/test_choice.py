@@ -1,0 +1,79 @@
+"""A source alone ships where it is worth more than both stages: on the bundle that tests/bundle/make.py makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bundle.reader import Bundle
+from catalog.records import IdMap, InteractionLog
+from serving.pipeline import Pipeline, Query
+from tests.bundle.make import SCHEMA, USERS, N, items, make_bundle
+from training.dataset import Content, TrainingData
+from training.questions import Questions
+from training.sources.choice import measured, preferred, questions
+from training.split import Split
+
+
+def asked(*paths: tuple[int, ...]) -> tuple[TrainingData, Split]:
+    """One user per path of items, of which the last is the validation."""
+    users = np.repeat(np.arange(len(paths)), [len(path) for path in paths])
+    rows = np.concatenate([np.array(path) for path in paths])
+    log = InteractionLog(
+        users, rows, np.full(len(rows), 2), np.full(len(rows), np.nan, np.float32),
+        np.arange(len(rows), dtype=np.float64), np.zeros(len(rows), np.int64),
+    )  # fmt: skip
+    catalogue = tuple(items())
+    people = tuple(USERS[: len(paths)])
+    data = TrainingData(
+        SCHEMA, catalogue, people, IdMap.of(i.item_id for i in catalogue), IdMap.of(u.user_id for u in people),
+        log, Content.none(N), 0.0,
+    )  # fmt: skip
+    bounds = log.user_bounds(len(paths))
+    none = np.full(len(paths), -1)
+    return data, Split(bounds[:-1], bounds[1:] - 1, bounds[1:] - 1, none)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return Bundle.open(make_bundle(tmp_path, proposals=True))
+
+
+def test_each_source_is_measured_alone(bundle: Bundle) -> None:
+    """Row 5 implies 6 first, then 8; the ranker would go on within the category of 5."""
+    figures = measured(bundle, questions(*asked((1, 5, 6), (20, 24, 27))), pool=20)
+    assert set(figures) == {"pipeline", "retrieval", *Pipeline(bundle).sources} - {"two_tower", "new"}
+    # 6 comes first; 27 (0.2 of 24) third, after 25 (0.8 of 24) and 21 (0.8 of 20, an event earlier).
+    assert figures["rules"] == {"ndcg@10": pytest.approx((1 + 1 / np.log2(4)) / 2), "recall@pool": 1.0}
+    assert figures["rules"]["ndcg@10"] > figures["pipeline"]["ndcg@10"]
+    assert figures["tfidf"] == {"ndcg@10": 0.0, "recall@pool": 0.0}
+
+
+def test_what_ships_is_what_wins_and_the_reason_is_told(bundle: Bundle) -> None:
+    figures = measured(bundle, questions(*asked((5, 8))), pool=20)
+    rank_by, reason = preferred(figures, "ranker")
+    assert rank_by == "rules"
+    assert reason is not None
+    assert "the source rules alone reaches NDCG@10 0.6309" in reason
+    # The towers' own way: row 37 is longest on the axis of row 1.
+    figures = measured(bundle, questions(*asked((1, 33))), pool=20)
+    assert preferred(figures, "ranker") == ("ranker", None)
+
+
+def test_of_equals_both_stages_ship() -> None:
+    same = {"ndcg@10": 0.5, "recall@pool": 1.0}
+    figures = {"pipeline": same, "retrieval": same, "popular": same}
+    assert preferred(figures, "retrieval") == ("retrieval", None)
+    better = {**figures, "retrieval": {**same, "ndcg@10": 0.6}}
+    assert preferred(better, "ranker")[0] == "retrieval"
+
+
+def test_a_source_that_decides_alone_serves(tmp_path: Path) -> None:
+    """End to end but for the training: the choice is a word in the manifest, and the pipeline obeys it."""
+    bundle = Bundle.open(make_bundle(tmp_path, proposals=True, rank_by="rules"))
+    data, split = asked((1, 5, 6))
+    state = questions(data, split).state(0)
+    assert Pipeline(bundle).recommend(state, Query(limit=1)).rows.tolist() == [6]
+    assert isinstance(questions(data, split), Questions)

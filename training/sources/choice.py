@@ -1,0 +1,133 @@
+"""What a run ships as its order: both stages, or one candidate source alone where that is worth more on validation.
+
+The run is built and asked as it will serve, so the figures are those of the pipeline and not of a model in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from bundle.reader import Bundle
+from catalog.records import Ints
+from serving.pipeline import Pipeline, PipelineConfig, Query, UserState
+from training.answers import answer_states
+from training.build import build
+from training.config import TrainConfig
+from training.course import Course
+from training.dataset import TrainingData
+from training.metrics import ndcg_of, recall_of
+from training.questions import Questions
+from training.run import SUMMARY, Run
+from training.split import Split
+
+STAGES = ("pipeline", "retrieval")
+"""Both stages as the fit of the ranker would have them, and without the ranker."""
+TOWERS = ("two_tower", "new")
+"""Sources that are not asked alone: what they say is the order of retrieval."""
+MOST = 1_000
+"""Validation events that are asked, drawn evenly from all."""
+
+Figures = Mapping[str, Mapping[str, float]]
+
+
+def decided(run: Run, data: TrainingData, split: Split, config: TrainConfig, course: Course) -> Run:
+    """The same run with what is worth most as its order, and with the figures behind that.
+
+    Args:
+        run: just exported.
+        data: what it was trained on.
+        split: says which events are the validation.
+        config: width of the pool.
+        course: told of the questions, and why a source alone was preferred.
+    """
+    asked = questions(data, split)
+    if not len(asked):
+        return run
+    with TemporaryDirectory(prefix="towerbridge-choice-") as folder:
+        bundle = Bundle.open(build(run, Path(folder)))
+        course.progress.start("what each source is worth", None)
+        figures = measured(bundle, asked, config.candidates)
+    summary = run.summary
+    rank_by, reason = preferred(figures, summary.rank_by)
+    if reason is not None:
+        course.remark(reason)
+    known = summary.metrics.get("validation")
+    validation = {**(known if isinstance(known, dict) else {})}
+    # The fit's own figures of retrieval are of the towers alone, before any other source.
+    validation |= {name: dict(each) for name, each in figures.items() if name not in validation}
+    settled = summary.model_copy(
+        update={
+            "rank_by": rank_by,
+            "metrics": {**summary.metrics, "validation": validation},
+            "training": {**summary.training, "notes": list(course.notes)},
+        }
+    )
+    (run.folder / SUMMARY).write_text(settled.model_dump_json(indent=1) + "\n", "utf-8")
+    return replace(run, summary=settled)
+
+
+def questions(data: TrainingData, split: Split) -> Questions:
+    """Some validation events of a split, each asked with the history before it."""
+    users = np.flatnonzero(split.validation >= 0)
+    if len(users) > MOST:
+        users = users[np.linspace(0, len(users) - 1, MOST).astype(np.int64)]
+    at = split.validation[users]
+    return Questions.of(data, users, split.begin[users], at, (np.arange(len(users)), data.log.item_rows[at]))
+
+
+def measured(bundle: Bundle, asked: Questions, pool: int) -> dict[str, dict[str, float]]:
+    """NDCG@10 and recall of the pool on some questions: of both stages, of retrieval, and of each source alone.
+
+    Args:
+        bundle: its `rank_by` says what both stages are.
+        asked: on its catalogue.
+        pool: how many candidates are looked at.
+    """
+    config = PipelineConfig(candidates=pool)
+    towers = bundle.manifest.model_copy(update={"rank_by": "retrieval"})
+    whole, plain = Pipeline(bundle, config), Pipeline(replace(bundle, manifest=towers), config)
+
+    def ranked(pipeline: Pipeline) -> Callable[[UserState], Ints]:
+        return lambda state: pipeline.recommend(state, Query(limit=pool)).rows
+
+    def proposed(name: str) -> Callable[[UserState], Ints]:
+        return lambda state: whole.propose(name, state, Query(limit=pool)).rows
+
+    methods = dict(zip(STAGES, map(ranked, (whole, plain)), strict=True))
+    methods |= {name: proposed(name) for name in whole.sources if name not in TOWERS}
+    found = {}
+    for name, method in methods.items():
+        judged = answer_states(asked, method).judged
+        found[name] = {
+            "ndcg@10": float(ndcg_of(judged, 10).mean()),
+            "recall@pool": float(recall_of(judged, pool).mean()),
+        }
+    for pipeline in (whole, plain):
+        pipeline.catalogue.index.close()
+    return found
+
+
+def preferred(figures: Figures, rank_by: str) -> tuple[str, str | None]:
+    """What orders best by NDCG@10, and why, where it is not what the fit of the ranker would have.
+
+    Of equals the one that reads more of the user goes first: both stages, retrieval, then sources as they precede
+    each other.
+    """
+    best = max(figures, key=lambda name: figures[name]["ndcg@10"])
+    if best == "pipeline":
+        return rank_by, None
+    worth, whole = figures[best]["ndcg@10"], figures["pipeline"]["ndcg@10"]
+    if best == "retrieval":
+        return best, (
+            f"On validation the order of retrieval reaches NDCG@10 {worth:.4f}, both stages {whole:.4f}: "
+            "retrieval decides the order."
+        )
+    return best, (
+        f"On validation the source {best} alone reaches NDCG@10 {worth:.4f}, both stages {whole:.4f}: "
+        "it decides the order, and the others fill what it leaves open."
+    )
