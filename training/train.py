@@ -30,6 +30,7 @@ from training.order import Ordered, fit_order
 from training.rating import fit_rating
 from training.retriever import Retriever, fit_retriever
 from training.run import Run
+from training.sources.choice import decided
 from training.split import Split, next_item
 from training.tabular import TabularOrder, fit_tabular
 from training.tracking import UNTRACKED, Tracker
@@ -75,7 +76,7 @@ def train(
 
 
 def fit_all(data: TrainingData, split: Split, config: TrainConfig, folder: Path, course: Course) -> Run:
-    """The fits in their order, and the export."""
+    """The fits in their order, the export, and the choice of what orders the answers."""
     space = feature_space(data, split, config)
     seconds: dict[str, float] = {}
 
@@ -98,6 +99,7 @@ def fit_all(data: TrainingData, split: Split, config: TrainConfig, folder: Path,
         with stage("rating"):
             rating = fit_rating(retriever, config, course)
     run = export(retriever, order, rating, config, seconds, course.notes, folder)
+    run = decided(run, data, split, config, course)
     fitted = {
         "towers for the ranker": early.fitted,
         "towers": retriever.fitted,

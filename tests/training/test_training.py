@@ -73,7 +73,13 @@ def test_the_run_can_be_opened_and_says_what_was_learned(run, simulated):
     assert again.items == simulated.items
     assert again.summary.counts.items == 300
     assert again.summary.training["config"]["seed"] == 0
-    assert set(again.summary.metrics["validation"]) == {"retrieval", "ranker", "rmse"}
+    validation = again.summary.metrics["validation"]
+    assert set(validation) >= {"retrieval", "ranker", "rmse", "pipeline", "rules", "item_item", "popular"}
+    worth = {
+        name: each["ndcg@10"] for name, each in validation.items() if name != "rmse" and "recall@pool" in each
+    }
+    best = max(worth, key=lambda name: worth[name])
+    assert again.summary.rank_by in (("ranker", "retrieval") if best == "pipeline" else (best,))
     np.testing.assert_array_equal(again.arrays["vectors"], run.arrays["vectors"])
 
 
@@ -190,13 +196,29 @@ def test_lists_ask_only_about_events_the_towers_have_not_seen(retriever):
     assert not {(int(u), int(i)) for u, row in zip(lists.users, lists.rows, strict=True) for i in row} & seen
 
 
-def test_some_candidates_are_shown_without_their_past():
-    cross = np.ones((200, 10, 4), np.float32)
-    forget(cross, ("similarity", "covisitation", "content", "popularity"), 0.1, np.random.default_rng(0))
-    gone = cross[..., 1] == 0
-    assert 0.07 < gone.mean() < 0.13
-    np.testing.assert_array_equal(gone, cross[..., 3] == 0)
-    assert (cross[..., [0, 2]] == 1).all()  # what the towers and the content say is known of a new item too
+def test_what_only_the_past_tells_is_forgotten_of_new_items():
+    cross = np.ones((3, 4), np.float32)
+    forget(cross, ("similarity", "covisitation", "content", "popularity"), np.array([True, False, True]))
+    # what the towers and the content say is known of a new item too
+    assert cross.tolist() == [[1, 0, 1, 0], [1, 1, 1, 1], [1, 0, 1, 0]]
+
+
+def test_some_candidates_are_shown_as_a_new_item_would_be(retriever):
+    until = next_item(retriever.data).end
+    config = replace(little_config(), order_unknown=0.3)
+    lists = training_lists(
+        retriever, until, Crossed(retriever), config, np.random.default_rng(0), SILENT
+    )
+    names = list(retriever.space.cross_features)
+    similarity, popularity = (lists.cross[..., names.index(name)] for name in ("similarity", "popularity"))
+    new = (popularity == 0) & (retriever.columns.popularity[lists.rows] > 0)
+    assert 0.25 < new.mean() < 0.35
+    unknown, log = retriever.model.item_vectors(known=False), retriever.data.log
+    for user, rows, said, one in list(zip(lists.users, lists.rows, similarity, new, strict=True))[:20]:
+        (event,) = np.flatnonzero((log.user_rows == user) & (log.item_rows == rows[0]))[:1]
+        vector = retriever.user_vectors(np.array([user]), np.array([event]))[0]
+        expected = np.where(one, unknown[rows] @ vector, retriever.vectors[rows] @ vector)
+        np.testing.assert_allclose(said, expected, atol=1e-4)
 
 
 def test_a_ranker_that_does_not_lift_is_not_the_order(retriever):
