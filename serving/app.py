@@ -28,6 +28,7 @@ from serving.counts import Counts
 from serving.limits import LimitBody
 from serving.page import assets, dataset, lists, pictures
 from serving.routes import (
+    admin,
     health,
     interactions,
     items,
@@ -48,7 +49,7 @@ log = logging.getLogger(__name__)
 ROUTERS = (
     assets.router, dataset.router, lists.router, pictures.router,
     recommendations.router, rank.router, interactions.router, similar.router, search.router,
-    items.router, users.router, models.router, metrics.router, health.router,
+    items.router, users.router, models.router, admin.router, metrics.router, health.router,
     movies.router, posts.router, picture_posts.router, retailer.router, shop.router, shop.under_v1,
     shop_events.router,
 )  # fmt: skip

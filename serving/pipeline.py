@@ -169,6 +169,14 @@ class Pipeline:
         """The source of that name; None where the bundle does not carry it."""
         return next((source for source in self._sources if source.name == name), None)
 
+    def shares(self, state: UserState) -> Shares:
+        """What part of a user's pool each source fills first, in order of precedence; 0 of those that fill gaps."""
+        known = len(state.history) or (state.user and self.bundle.users.row(state.user.user_id) >= 0)
+        given = dict(self._shares if known else for_strangers(self._shares))
+        if self._alone is not None:
+            given = {self._alone: 1.0}
+        return tuple((name, given.get(name, 0.0)) for name in self.sources)
+
     def recommend(self, state: UserState, query: Query) -> Ranked:
         """The best items that the user has not seen, `offset` … `offset + limit` of them."""
         failed: list[str] = []

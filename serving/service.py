@@ -20,6 +20,7 @@ from fastapi import Request
 from bundle import versions
 from bundle.registry import Registry
 from catalog.errors import BundleError, ConfigError, NotReadyError, RecommenderError, StoreError
+from catalog.impressions import ImpressionStore, MemoryImpressions, MongoImpressions
 from catalog.ledger import Ledger, MemoryLedger
 from catalog.mongo import database_name
 from catalog.mongo_ledger import MongoLedger
@@ -28,8 +29,10 @@ from catalog.store import LiveStore
 from embeddings.mongo import MongoEmbeddingStore
 from embeddings.store import EmbeddingStore, MemoryEmbeddingStore
 from serving.counts import SWAPS, Counts
+from serving.impressions import Impressions
 from serving.model import Model
 from serving.online import Online
+from serving.overview import Window
 from serving.settings import Settings
 from serving.state import GuardedStore, Known, load, stranger
 from serving.stock import Stock
@@ -50,11 +53,14 @@ class Service:
     embeddings: EmbeddingStore
     registry: Registry
     counts: Counts
+    impressions: Impressions
+    window: Window
     online: Online | None = None
     reason: str = "the model is being opened"
     """Why there is no model yet."""
     _one_swap: asyncio.Lock = field(default_factory=asyncio.Lock)
     _watcher: asyncio.Task[None] | None = None
+    _keeper: asyncio.Task[None] | None = None
     _retiring: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -80,6 +86,7 @@ class Service:
             NotReadyError: nothing was promoted yet.
             BundleError: see `Model.open`.
         """
+        self._keeper = asyncio.create_task(self.impressions.follow())
         try:
             async with self._one_swap:
                 path = self.settings.bundle or versions.current(self.settings.bundles)
@@ -89,11 +96,13 @@ class Service:
                 self._watcher = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
-        """Stop watching, and close all models."""
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watcher
+        """Stop watching, keep what was shown, and close all models."""
+        for task in (self._watcher, self._keeper):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        await self.impressions.flush()
         await asyncio.gather(*self._retiring)
         if self.online is not None:
             await self.online.close()
@@ -233,21 +242,26 @@ async def opened(
             reading, writing = (
                 max(1, int(s * 1000)) for s in (settings.read_seconds, settings.write_seconds)
             )
-            store = await stack.enter_async_context(
+            store = live = await stack.enter_async_context(
                 MongoLiveStore.open(settings.mongodb_uri, database, reading)
             )
             embeddings = stack.enter_context(
                 MongoEmbeddingStore.open(settings.mongodb_uri, database, writing)
             )
             ledger = stack.enter_context(MongoLedger.open(settings.mongodb_uri, database, writing))
+            impressions: ImpressionStore = MongoImpressions(live.database, settings.impression_days)
+        else:
+            impressions = MemoryImpressions()
         guarded = GuardedStore(
             store, read_seconds=settings.read_seconds, write_seconds=settings.write_seconds,
             retry_seconds=settings.retry_seconds, user_seconds=settings.user_seconds,
         )  # fmt: skip
         registry = Registry(settings.bundles, ledger or MemoryLedger())
+        counts = counts or Counts()
         service = Service(
-            settings, guarded, embeddings or MemoryEmbeddingStore(), registry, counts or Counts()
-        )
+            settings, guarded, embeddings or MemoryEmbeddingStore(), registry, counts,
+            Impressions(impressions, counts, settings.impressions), Window(counts),
+        )  # fmt: skip
         stack.push_async_callback(service.close)
         yield service
 

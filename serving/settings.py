@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         default=12_000_000, ge=1024, description="largest request body where a picture may be in it"
     )
+    impressions: float = Field(
+        default=0.1, ge=0, le=1, description="share of the lists shown that is kept; 0 keeps none"
+    )
+    impression_days: float = Field(default=30.0, gt=0, description="how long they are kept")
     image_hosts: str = Field(
         default="", description="hosts that pictures are fetched from, parted by commas; none by default"
     )

@@ -6,6 +6,7 @@ fitted twice: on all training events, and without each user's last ones, which t
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import numpy as np
 
 from catalog.errors import NotReadyError
 from catalog.progress import SILENT, Progress
+from serving.runs import CURVES
 from towers.cross import CROSS
 from towers.device import use_device
 from towers.features import FeatureSpace
@@ -107,7 +109,9 @@ def fit_all(data: TrainingData, split: Split, config: TrainConfig, folder: Path,
     }
     if rating:
         fitted["ranker, rating"] = rating.fitted
-    course.tracker.end(run.summary, {name: each.curve for name, each in fitted.items() if each})
+    curves = {name: each.curve for name, each in fitted.items() if each}
+    (folder / CURVES).write_text(json.dumps(curves, default=float), "utf-8")
+    course.tracker.end(run.summary, curves)
     return run
 
 
