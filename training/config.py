@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from catalog.errors import ConfigError
+from serving.sources.shares import read_shares
 from towers.ranker import RankerConfig
 from towers.retrieval import TowerConfig
 
@@ -41,6 +42,8 @@ class TrainConfig:
     order_unknown: float = 0.1
     """Share of candidates that the ranker is shown as items that training never saw, as new items are in serving."""
     candidates: int = 500
+    shares: dict[str, float] = field(default_factory=dict)
+    """Of the candidates, what each source proposes first in serving; empty: what serving does by itself."""
     list_size: int = 64
     neighbours: int = 200
     """Co-visited items kept per item."""
@@ -51,6 +54,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant."""
+        read_shares(self.shares)
         counts = ("history", "epochs", "patience", "validate_every", "batch_size", "rating_epochs", "list_size",
                   "rating_batch_size", "order_epochs", "order_batch_size", "candidates", "neighbours",
                   "validation_users", "held_out", "user_id_events")  # fmt: skip

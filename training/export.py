@@ -62,6 +62,7 @@ def export(
         encoders=Encoders(text=data.content.text_encoder, image=data.content.image_encoder),
         heads=("score", "rating") if rating else ("score",),
         rank_by="ranker" if order.lifts else "retrieval",
+        shares=config.shares,
         rating_range=data.schema.interactions[name].bounds if name and rating else None,
         metrics=metrics(order, rating),
         training={

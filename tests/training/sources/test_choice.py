@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from bundle.reader import Bundle
+from catalog.errors import ConfigError
 from catalog.records import IdMap, InteractionLog
 from serving.pipeline import Pipeline, Query
 from tests.bundle.make import SCHEMA, USERS, N, items, make_bundle
+from training.config import TrainConfig
 from training.dataset import Content, TrainingData
+from training.presets import turned
 from training.questions import Questions
 from training.sources.choice import measured, preferred, questions
 from training.split import Split
@@ -77,3 +80,11 @@ def test_a_source_that_decides_alone_serves(tmp_path: Path) -> None:
     state = questions(data, split).state(0)
     assert Pipeline(bundle).recommend(state, Query(limit=1)).rows.tolist() == [6]
     assert isinstance(questions(data, split), Questions)
+
+
+def test_a_preset_says_who_fills_the_pool() -> None:
+    assert (
+        turned(TrainConfig(), {"shares": {"rules": 0.5, "popular": 0.5}}, "a preset").shares["rules"] == 0.5
+    )
+    with pytest.raises(ConfigError, match="found 'towers'"):
+        turned(TrainConfig(), {"shares": {"towers": 1.0}}, "a preset")
