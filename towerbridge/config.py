@@ -137,6 +137,10 @@ class Serve(Section):
     max_upload_bytes: int = Field(
         default=12_000_000, ge=1024, description="largest request body where a picture may be in it"
     )
+    synonyms: Path | None = Field(
+        default=None,
+        description="a file of words that mean the same, instead of the bundle's or the packaged one",
+    )
     impressions: float = Field(
         default=0.1, ge=0, le=1, description="share of the lists shown that is kept; 0 keeps none"
     )
