@@ -201,7 +201,8 @@ def build(workspace: Workspace, run: Path | None, progress: Progress, promote: b
         {"text": names.text, "image": names.image}, workspace.config.encoders.text_precision
     )
     progress.start("index", None)
-    path = build(finished, workspace.bundles, encoders)
+    own = workspace.synonyms
+    path = build(finished, workspace.bundles, encoders, own if own.is_file() else None)
     with workspace.registry() as registry:
         registry.candidate(path.name, "cli", f"built from run {finished.folder.name}")
         if promote:

@@ -78,6 +78,11 @@ class Workspace:
         return self.home / "tuned" / f"{self.dataset}.toml"
 
     @property
+    def synonyms(self) -> Path:
+        """Words that mean the same to those who search, where somebody wrote such a file; bundles carry it."""
+        return self.home / "synonyms.toml"
+
+    @property
     def bundles(self) -> Path:
         """Folder of the bundles made from the data set, one folder a version."""
         return self.home / "bundles" / self.dataset

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from bundle.writer import BundleWriter, new_version
 from embeddings.encoder import Modality
 from index.faiss_index import FaissIndex, measured_recall
 from index.words import words_of, write_words
+from serving.synonyms import CARRIED, Synonyms
 from training.run import GRAPHS, Run
 from training.sources.best_value import best_value
 from training.sources.tfidf import tfidf
@@ -22,7 +24,9 @@ from training.sources.tree import tree
 QUERIES = 200
 
 
-def build(run: Run, folder: Path, encoders: Mapping[Modality, Path] | None = None) -> Path:
+def build(
+    run: Run, folder: Path, encoders: Mapping[Modality, Path] | None = None, synonyms: Path | None = None
+) -> Path:
     """Seal a new version in the data set's bundle folder; returns the version's folder.
 
     Args:
@@ -30,7 +34,13 @@ def build(run: Run, folder: Path, encoders: Mapping[Modality, Path] | None = Non
         folder: of all versions of the data set.
         encoders: exported folders of the encoders whose vectors the run was trained on, for texts and pictures
             that come later.
+        synonyms: a file of words that mean the same, to be searched by instead of the packaged one.
+
+    Raises:
+        ConfigError: that file is none.
     """
+    if synonyms is not None:
+        Synonyms.read(synonyms)
     arrays, summary = run.arrays, run.summary
     vectors = np.ascontiguousarray(arrays["vectors"], np.float32)
     index = FaissIndex.build(vectors)
@@ -47,6 +57,8 @@ def build(run: Run, folder: Path, encoders: Mapping[Modality, Path] | None = Non
             embedding_rows=arrays["embedding_rows"], popularity=arrays["popularity"],
         )  # fmt: skip
         write_words(writer.path("words/vocabulary.bin").parent, map(words_of, run.items))
+        if synonyms is not None:
+            copyfile(synonyms, writer.path(str(CARRIED)))
         writer.users(run.user_ids)
         writer.vectors(vectors)
         writer.content(arrays["text"], arrays["image"], arrays["content_mask"])

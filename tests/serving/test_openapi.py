@@ -31,7 +31,7 @@ from serving.settings import Settings
 from tests.serving.storefronts.conftest import asin, wares, wares_bundle
 
 __all__ = ["wares_bundle"]
-FEW, MANY = 5, 150
+FEW, MANY = 5, 50
 """Requests to each route, of what it allows and of what it forbids."""
 KEY = "of the administrators"
 THERE = {
@@ -133,5 +133,6 @@ def test_every_route_answers_as_it_is_documented(address: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_many_more(address: str) -> None:
     try_all_routes(address, MANY)
