@@ -144,6 +144,23 @@ def test_methods_stand_in_order_and_folds_by_their_mean():
     assert (slices[0].name, slices[0].users) == ("cold: fewer than five events", 7)
 
 
+def test_sources_stand_below_what_they_make_together():
+    found = report()
+    stages = dict(found["details"]["next_item"]["stages"])
+    stages["sources"] = {
+        "popular": {"ndcg@10": 0.05},
+        "two_tower": {"ndcg@10": 0.1},
+        "odd": {"ndcg@10": 0.01},
+    }
+    stages["pool_ndcg@10"] = {"50": 0.11, "500": 0.125}
+    found["details"]["next_item"]["stages"] = stages
+    (section,) = sections(found)
+    labels = [bar.measured.label for bar in section.stages.sources.bars]
+    assert labels == ["All of them, ranked", "Near in the towers' space", "Popular", "odd"]
+    assert section.stages.sources.bars[0].measured.value == 0.125
+    assert "Near in the towers&#39; space" in drawn(found)
+
+
 def test_the_headline_compares_with_what_knows_nobody_and_with_the_best():
     methods = {
         "pipeline": {"ndcg@10": 0.12, "hit_rate@10": 0.25}, "retrieval": {"ndcg@10": 0.2, "hit_rate@10": 0.3},

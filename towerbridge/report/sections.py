@@ -12,6 +12,8 @@ from towerbridge.report import charts, words
 OURS, STAGE = "pipeline", "retrieval"
 PLAIN = ("most_popular", "most_popular_decayed", "random", "top_rated")
 """Methods that know nothing of the person."""
+SERVED = "500"
+"""The size of the pool that is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Stages:
     lift_low: float | None
     lift_high: float | None
     index_recall: float
+    sources: charts.Bars | None
+    """NDCG@10 of each source of candidates alone, below that of all together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,21 @@ def _stages(found: Mapping[str, Any]) -> Stages | None:
     ceilings = sorted((int(size), float(share)) for size, share in found["pool_ceiling"].items())
     low, high = found["ranker_lift"].get("interval") or (None, None)
     return Stages(
-        charts.bandwidth(ceilings), found["ranker_lift"]["ndcg@10"], low, high, found["index_recall@100"]
+        charts.bandwidth(ceilings), found["ranker_lift"]["ndcg@10"], low, high, found["index_recall@100"],
+        _sources(found),
+    )  # fmt: skip
+
+
+def _sources(found: Mapping[str, Any]) -> charts.Bars | None:
+    if not found.get("sources"):
+        return None
+    alone = sorted(found["sources"].items(), key=lambda each: -float(each[1]["ndcg@10"]))
+    together = charts.Measured("All of them, ranked", found["pool_ndcg@10"][SERVED], kind="ours")
+    return charts.bars(
+        [
+            together,
+            *(charts.Measured(words.SOURCES.get(name, name), each["ndcg@10"]) for name, each in alone),
+        ]
     )
 
 

@@ -65,6 +65,19 @@ METHODS = {
     "logistic": "Logistic over EASE",
     "catboost": "CatBoost over EASE",
 }
+SOURCES = {
+    "two_tower": "Near in the towers' space",
+    "item_item": "Taken together",
+    "rules": "Association rules",
+    "tfidf": "Like in words and category",
+    "taxonomy": "Near in the tree of categories",
+    "trending": "Trending",
+    "popular": "Popular",
+    "best_value": "Best value",
+    "top_categories": "Best of the top categories",
+    "diverse": "Rarely shown categories",
+    "new": "New",
+}
 METRICS = {
     "ndcg@10": (
         "NDCG@10",
