@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+import catalog.datasets
 from catalog.declaration import (
     Behaviour,
     Declaration,
@@ -19,7 +20,7 @@ from catalog.declaration import (
 )
 from catalog.errors import ConfigError
 from catalog.registry import dataset_names
-from catalog.schema import InteractionType
+from catalog.schema import BestValue, InteractionType
 from catalog.source import (
     Events,
     FeatureCell,
@@ -147,3 +148,33 @@ def test_every_word_of_a_declaration_is_explained(model: type[BaseModel]) -> Non
 def test_every_built_in_data_set_is_in_the_documents() -> None:
     table = DOCUMENT.split("## Built-in data sets")[1]
     assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE)) == set(dataset_names())
+
+
+class TestRoles:
+    """What a feature means beyond its kind: the tree that categories hang on, and what tells a bargain."""
+
+    def test_packaged_data_sets_say_what_they_have(self):
+        folder = Path(catalog.datasets.__file__).parent
+        amazon, retailer = (read(folder / f"{name}.toml") for name in ("amazon-products", "retailrocket"))
+        assert amazon.schema_of().best_value == BestValue(
+            discount="discount_ratio", rating="rating", reviews="rating_count"
+        )
+        assert amazon.schema_of().tree is None
+        assert retailer.schema_of().tree == "categories"
+        events_only = retailer.schema_of(lambda table: table in retailer.events)
+        assert (events_only.tree, events_only.best_value) == (None, None)
+
+    def test_a_bargain_is_told_by_numbers_that_there_are(self):
+        shop = (
+            'name = "shop"\nimplied = ["users"]\ntypes.view = {}\nbest_value = { discount = "off", rating = "stars", '
+            'reviews = "count" }\n[[events]]\nfile = "e.csv"\nuser = "u"\nitem = "i"\ntype = "view"\n[items]\n'
+            'file = "i.csv"\nid = "i"\nfeatures.off = { kind = "numeric", column = "o" }\n'
+        )
+        with pytest.raises(ConfigError, match="best_value must name item features"):
+            parse(shop, "shop.toml")
+        for name, kind in (("stars", "numeric"), ("count", "categorical")):
+            shop += f'features.{name} = {{ kind = "{kind}", column = "{name}" }}\n'
+        with pytest.raises(
+            ConfigError, match=r"best_value\.reviews = 'count' must name a numeric item feature"
+        ):
+            parse(shop, "shop.toml")
