@@ -102,9 +102,78 @@ def test_versions_stand_side_by_side_and_another_is_promoted_and_taken_back(
     assert answering() == A
 
 
+def test_the_overview_tells_of_what_was_asked(enter: Entrance, room: str) -> None:
+    for _ in range(20):
+        assert httpx.get(f"{room}/v1/users/u0/recommendations?limit=3").status_code == 200
+    page = enter("overview")
+    route = page.locator("tr", has_text="GET /v1/users/{user_id")
+    route.first.wait_for()
+    assert int(route.first.locator("td").first.inner_text()) >= 20
+    stages = page.locator(".stages tbody th").all_inner_texts()
+    assert stages == ["read the user", "user tower", "retrieve", "rank", "arrange"]
+    # One of 48 items has no text, one no picture, one is hidden.
+    shares = page.locator(".share-row").all_inner_texts()
+    assert [row.split("\n")[0] for row in shares if "1 of 48" in row] == [
+        "items without a text", "items without a picture", "items that are hidden",
+    ]  # fmt: skip
+
+
+def test_the_map_names_the_item_under_the_pointer_and_shows_its_picture(enter: Entrance, room: str) -> None:
+    page = enter("map")
+    page.get_by_text("47 of 47 items").wait_for()
+    assert page.get_by_role("list", name="Categories").inner_text().split("\n")[:1] != ["other"]
+    told = httpx.get(f"{room}/v1/admin/map", headers={"X-Admin-Key": KEY}).json()["items"]
+    xs, ys = [one["x"] for one in told], [one["y"] for one in told]
+    box = page.locator("canvas").bounding_box()
+    assert box is not None
+    leftmost = min(told, key=lambda one: one["x"])
+    high = 20 + (1 - (leftmost["y"] - min(ys)) / (max(ys) - min(ys))) * (box["height"] - 40)
+    assert leftmost["x"] == min(xs)
+    page.mouse.move(box["x"] + 20, box["y"] + high)
+    card = page.locator(".map-card")
+    card.wait_for()
+    assert card.locator("strong").inner_text() == leftmost["title"]
+    assert card.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 24
+
+
+def test_a_recommendation_is_taken_apart(enter: Entrance, room: str) -> None:
+    page = enter("inspect")
+    page.get_by_label("User").fill("u0")
+    page.get_by_role("button", name="Look").click()
+    final = page.locator(".final li")
+    final.first.wait_for()
+    answer = httpx.get(f"{room}/v1/users/u0/recommendations?limit=12").json()
+    assert final.locator(".item-name").all_inner_texts() == [
+        one["metadata"]["title"] or one["item_id"] for one in answer["items"]
+    ]
+    panels = page.locator(".panel")
+    assert panels.nth(0).locator("li").count() == 4  # what u0 has clicked on
+    assert panels.nth(1).locator(".filtered").count() == 4
+    panels.nth(2).get_by_text("two towers").click()
+    assert panels.nth(2).locator("details[open] li").count() > 0
+
+
+def test_a_home_without_trainings_says_so(enter: Entrance) -> None:
+    enter("runs").get_by_text("No training has left a trace").wait_for()
+
+
+READY = {
+    "overview": ".stages", "models": "thead th", "map": ".map-legend li:nth-child(4)", "inspect/u0": ".final li",
+    "runs": ".none",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_the_control_room(enter: Entrance, gallery: Path, scheme: str) -> None:
-    page = enter("models", scheme=scheme)
-    page.locator("thead th").first.wait_for()
-    page.screenshot(path=gallery / f"models-{scheme}.png")
-    assert findings(page) == []
+    for name, ready in list(READY.items())[: len(READY) if scheme == "light" else 2]:
+        page = enter(name, scheme=scheme)
+        page.locator(ready).first.wait_for()
+        page.screenshot(path=gallery / f"control-room-{name.partition('/')[0]}-{scheme}.png")
+        assert findings(page) == [], name
+
+
+@pytest.mark.parametrize("name", READY)
+def test_it_fits_a_phone(enter: Entrance, name: str) -> None:
+    page = enter(name, width=375)
+    page.locator(READY[name]).first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375

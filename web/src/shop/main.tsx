@@ -64,14 +64,14 @@ function App() {
     <>
       <Header onPeople={people} onAdd={() => show("add")} />
       <Hero onPeople={people} />
-      <main class="shop" style={{ "--ratio": dataset.value?.picture_ratio ?? 0.67 }}>
+      <main class="shop">
         <details class="tune" open={wide.matches}>
           <summary><Icon name="sliders" />Tune the list<Icon name="chevron" /></summary>
           <DeskPanel />
         </details>
         <div class="lists">
-          {searching.value ? <Found /> : <Recommended />}
-          {!searching.value && dataset.value && <Rows />}
+          {dataset.value && (searching.value ? <Found /> : <Recommended />)}
+          {dataset.value && !searching.value && <Rows />}
         </div>
       </main>
       <footer class="foot">
