@@ -123,7 +123,7 @@ class TabularRanker:
             Counts.of(facts.group_events, facts.group_liked, viewer.inputs["user_tokens"][0]), self._overall,
         )  # fmt: skip
         columns = viewer.items.columns
-        features = tabular_features(self._names, self._space, found, moment, columns, facts)
+        features = tabular_features(self._names, self._space, found, moment, columns, facts, viewer.said)
         scores = self._graph.run({"features": features})["score"]
         if not np.isfinite(scores).all():
             raise ValueError("the ranker answered numbers that are not finite")

@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 from bundle.tabular import Facts
 from catalog.errors import BundleError
 from catalog.records import Candidates, Floats, History
-from towers.cross import DECAY, RECENT, ItemColumns, recency
+from towers.cross import DECAY, HEARD, RECENT, ItemColumns, heard, recency
 from towers.features import FeatureSpace
 
 SIX = (
     "similarity", "item_popularity", "interaction_count", "history_size", "category_affinity", "time_since_last",
 )  # fmt: skip
 """Those of the retailer's logistic regression."""
-FEED = (*SIX, "text_length", "item_like_rate", "user_like_rate", "hour", "weekday")
+FEED = (*SIX, "closeness", "text_length", "item_like_rate", "user_like_rate", "hour", "weekday")
 """Those of a feed; clusters of texts (`cluster_0` …) and the user's groups (`group_0` …) come on top."""
 PRIOR = 20.0
 """Events at the overall rate that a rate of few events is smoothed by."""
+COVISITATION = HEARD.index("covisitation")
 HOUR, DAY = 3_600.0, 86_400.0
 LONGEST = 1e9
 """Seconds: what never happened was so long ago."""
@@ -81,14 +82,16 @@ def tabular_features(
     moment: Moment,
     items: ItemColumns,
     facts: Facts,
+    said: Floats | None = None,
 ) -> Floats:
     """The named features of candidates, `[m, len(names)]`.
 
-    similarity: the towers' inner product. item_popularity: log of the item's events. interaction_count: events with
-    items that have side features of the candidate's, each counted by how many of them. category_affinity: the same
-    over the latest events, as a share and the latest loudest. time_since_last: log of the seconds since the last such
-    event. item_like_rate, user_like_rate, group_g: smoothed shares of events that say liked, of the item, of the user
-    and of all users who have the g-th token of theirs. hour and weekday are UTC's, Monday is 0.
+    similarity: what the latest items say of the candidate by co-visitation, the latest loudest. item_popularity: log
+    of the item's events. interaction_count: events with items that have side features of the candidate's, each
+    counted by how many of them. category_affinity: the same over the latest events, as a share and the latest
+    loudest. time_since_last: log of the seconds since the last such event. closeness: the towers' inner product.
+    item_like_rate, user_like_rate, group_g: smoothed shares of events that say liked, of the item, of the user and of
+    all users who have the g-th token of theirs. hour and weekday are UTC's, Monday is 0.
 
     Args:
         names: of `SIX` or `feed_names`.
@@ -97,6 +100,7 @@ def tabular_features(
         moment: the user.
         items: the catalogue.
         facts: what texts say of items.
+        said: `heard(history, items)`, where the caller has it already.
 
     Raises:
         BundleError: a name that is not known here.
@@ -104,12 +108,14 @@ def tabular_features(
     rows = found.rows
     out = np.empty((len(rows), len(names)), np.float32)
     history = moment.history
+    said = heard(history, items) if said is None else said
     count, affinity, last = by_tokens(space, rows, history, items)
     since = np.clip(moment.time - last, 0.0, LONGEST)
     inside, text = rows < len(facts.lengths), np.minimum(rows, len(facts.lengths) - 1)
     own = liked(space, history)
     columns: dict[str, Floats | float] = {
-        "similarity": found.scores,
+        "similarity": said[COVISITATION].take(rows),
+        "closeness": found.scores,
         "item_popularity": np.log1p(moment.items.events),
         "interaction_count": count,
         "history_size": float(np.log1p(len(history))),

@@ -36,8 +36,9 @@ def columns(items=ITEMS):
     tokens, numeric = SPACE.item_inputs(items)
     none, zeros = np.zeros((len(items), 0), np.int32), np.zeros((len(items), 0), np.float32)
     count = np.zeros(len(items), np.float32)
+    near, weights = np.array([[1], [3], [1], [-1], [0]], np.int32), np.full((len(items), 1), 2.0, np.float32)
     return ItemColumns(
-        tokens, numeric, np.zeros(len(items), np.int32), count, none, zeros, none, zeros, none, zeros
+        tokens, numeric, np.zeros(len(items), np.int32), count, near, weights, none, zeros, none, zeros
     )
 
 
@@ -76,9 +77,9 @@ def test_the_six_by_hand():
     older, newer = np.exp(-1 / 5), 1.0
     whole = older + newer
     assert found == pytest.approx(np.array([
-        # similarity, log popularity, half of the features once, two events, shoe's and hat's share, since when
-        [1.0, np.log(8), 0.5, np.log(3), 0.5 * older / whole, np.log(1001)],
-        [0.5, 0.0, 0.5, np.log(3), 0.5 * newer / whole, np.log(101)],
+        # both say 2 of the blue shoe; popularity, half of the features once, events, shoe's and hat's share, since
+        [2 * whole, np.log(8), 0.5, np.log(3), 0.5 * older / whole, np.log(1001)],
+        [0.0, 0.0, 0.5, np.log(3), 0.5 * newer / whole, np.log(101)],
         [0.0, 0.0, 0.0, np.log(3), 0.0, np.log(1 + 1e9)],
     ]), rel=1e-5)  # fmt: skip
 
@@ -91,6 +92,8 @@ def test_a_feed_by_hand():
     found = dict(zip(names, row.tolist(), strict=True))
     assert tuple(names[: len(FEED)]) == FEED
     assert found["text_length"] == 300
+    # the red shoe and the red hat say 2 of the blue shoe only, which says as much of the blue hat
+    assert (found["similarity"], found["closeness"]) == (pytest.approx(2 * np.exp(-1 / 5)), 1.0)
     assert found["item_like_rate"] == pytest.approx((15 + 20 * 0.25) / (20 + 20))
     assert found["user_like_rate"] == pytest.approx((1 + 20 * 0.25) / (3 + 20))
     assert found["group_0"] == pytest.approx((20 + 5) / (60 + 20))
