@@ -20,8 +20,8 @@ C = TypeVar("C")
 PRESETS: Mapping[str, Knobs] = {
     # Four times the events of MovieLens-100k: as many steps in fewer epochs.
     "movielens-1m": {"epochs": 10, "rating_epochs": 3},
-    # The retailer's own ranker. A few views a visitor tell the towers little, and what is viewed now is viewed next: of
-    # the pools that were tried these shares hold most of what was asked for (docs/LOG.md).
+    # The retailer's own ranker. A few views a visitor tell the towers little, and what is viewed now is viewed next:
+    # of the pools that were tried these shares hold most of what was asked for (docs/LOG.md).
     "retailrocket": {
         "ranker": {"kind": "logistic"},
         "shares": {"new": 0.05, "two_tower": 0.3, "item_item": 0.25, "rules": 0.1, "trending": 0.3},
