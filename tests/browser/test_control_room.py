@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,12 @@ def room(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     for version in (A, B):
         senses.make_sensing_bundle(folder, version)
     versions.promote(folder, A)
+    run = home / "runs" / "shop" / "20260101-000000"
+    run.mkdir(parents=True)
+    summary = {"metrics": {"validation": {"ndcg@10": 0.3}}, "training": {"notes": ["Few events."]}}
+    (run / "run.json").write_text(json.dumps(summary))
+    steps = [{"epoch": i + 1, "loss": 8.0 - 3 * i, "validation": 0.1 * (i + 1)} for i in range(3)]
+    (run / "curves.json").write_text(json.dumps({"towers": steps}))
     with listening(Shop(folder / A), home=home, dataset="shop", bundle=None) as address:
         yield address
 
@@ -153,13 +160,26 @@ def test_a_recommendation_is_taken_apart(enter: Entrance, room: str) -> None:
     assert panels.nth(2).locator("details[open] li").count() > 0
 
 
-def test_a_home_without_trainings_says_so(enter: Entrance) -> None:
-    enter("runs").get_by_text("No training has left a trace").wait_for()
+def test_a_training_shows_how_it_went(enter: Entrance) -> None:
+    page = enter("runs")
+    page.get_by_role("heading", name="20260101-000000").wait_for()
+    curves = page.locator(".curves svg")
+    assert [one.get_attribute("aria-label") for one in curves.all()] == [
+        "towers, loss: loss from 8.00 to 2.00", "towers, validation: validation from 0.100 to 0.300",
+    ]  # fmt: skip
+    # Three points, the first in the upper left corner of its picture and the last in the lower right one.
+    loss = curves.first.locator(".line").get_attribute("d") or ""
+    points = [tuple(map(float, point.split())) for point in loss[1:].split("L")]
+    assert len(points) == 3
+    assert points == sorted(points)
+    assert [y for _, y in points] == sorted(y for _, y in points)
+    assert page.locator(".panel .pairs").inner_text().split() == ["validation", "·", "ndcg@10", "0.3000"]
+    assert page.get_by_text("Few events.").is_visible()
 
 
 READY = {
     "overview": ".stages", "models": "thead th", "map": ".map-legend li:nth-child(4)", "inspect/u0": ".final li",
-    "runs": ".none",
+    "runs": ".curves",
 }  # fmt: skip
 
 

@@ -77,7 +77,7 @@ export function OverviewPage() {
           {data.stages.some((one) => one.count) ? <Stages stages={data.stages} /> : <p class="none">Nobody was recommended to yet.</p>}
         </Panel>
         {shown && (
-          <Panel title="What was shown" says={`${count(shown.impressions)} lists in ${shown.days === 1 ? "a day" : `${shown.days} days`}`}>
+          <Panel title="What was shown" says={`${count(shown.impressions)} ${shown.impressions === 1 ? "list" : "lists"} in ${shown.days === 1 ? "a day" : `${shown.days} days`}`}>
             {shown.impressions ? (
               <>
                 <dl class="pairs">
