@@ -93,11 +93,11 @@ def visit(browser: Browser, address: str) -> Iterator[Opener]:
 
     def open_page(
         path: str = "/?user=u0", *, width: int = 1280, height: int = 900, scheme: str = "light", wait: str = CARD,
-        before: Callable[[Page], None] | None = None,
+        motion: str = "reduce", before: Callable[[Page], None] | None = None,
     ) -> Page:  # fmt: skip
         context = browser.new_context(
             base_url=address, viewport={"width": width, "height": height}, color_scheme=scheme,
-            reduced_motion="reduce", has_touch=width < 500,
+            reduced_motion=motion, has_touch=width < 500,
         )  # fmt: skip
         contexts.append(context)
         page = context.new_page()

@@ -124,6 +124,39 @@ def test_words_and_pictures_find(visit: Opener) -> None:
     page.get_by_role("heading", name="Recommended").wait_for()
 
 
+def test_a_picture_that_is_dropped_anywhere_is_searched_by(visit: Opener) -> None:
+    page = visit("/?user=looker")
+    data = senses.data_uri(senses.picture(senses.THEMES["horror"][1]))
+    page.evaluate(
+        """async data => {
+            const carried = new DataTransfer();
+            const bytes = Uint8Array.from(atob(data.split(',')[1]), letter => letter.charCodeAt(0));
+            carried.items.add(new File([bytes], 'x.png', {type: 'image/png'}));
+            for (const type of ['dragover', 'drop'])
+                document.querySelector('.hero').dispatchEvent(
+                    new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: carried}));
+        }""",
+        data,
+    )
+    page.locator(".source", has_text="by picture").first.wait_for()
+    assert {senses.theme(int(one[1:])) for one in listed(page)[:4]} == {"horror"}
+
+
+@pytest.mark.parametrize(("motion", "moving"), [("no-preference", True), ("reduce", False)])
+def test_cards_glide_unless_somebody_wants_stillness(visit: Opener, motion: str, moving: bool) -> None:
+    page = visit(f"/?user=mover-{moving}", motion=motion)
+    page.evaluate("""() => {
+        const move = Element.prototype.animate;
+        window.moves = 0;
+        Element.prototype.animate = function (...how) { window.moves += 1; return move.apply(this, how); };
+    }""")
+    first = listed(page)[0]
+    page.locator(CARD).first.hover()
+    page.locator(f"{CARD} .dismiss").first.click()
+    page.wait_for_function(f"first => ({IDS})[0] !== first", arg=first)
+    assert (page.evaluate("window.moves") > 0) == moving
+
+
 def test_an_item_that_is_added_turns_up(visit: Opener) -> None:
     page = visit("/?user=u1")
     page.get_by_role("button", name="Add an item").click()
@@ -233,6 +266,14 @@ def test_a_service_that_is_not_ready_is_asked_again(visit: Opener) -> None:
     page = visit(wait=".trouble", before=lambda page: page.route("**/v1/dataset", refuse_once))
     assert "the model is being opened" in page.locator(".trouble").inner_text()
     page.wait_for_selector(CARD)  # by itself, after the second that the answer named
+
+
+def test_a_history_that_cannot_be_read_is_not_told_to_be_empty(visit: Opener) -> None:
+    def refuse(page) -> None:  # type: ignore[no-untyped-def]
+        page.route("**/interactions?*", lambda route: problem(route, 503, "MongoDB does not answer"))
+
+    page = visit(before=refuse)
+    page.locator(".hero-past", has_text="MongoDB does not answer").wait_for()
 
 
 def test_an_answer_without_a_part_of_the_service_says_so(visit: Opener) -> None:

@@ -4,7 +4,9 @@ import { Dialog } from "../parts/Dialog";
 import { FeatureFields, readFeatures } from "../parts/FeatureFields";
 import { Icon } from "../parts/Icon";
 import { replacedNow } from "../parts/Picture";
-import { dataset, open, recommend, turn, user } from "./state";
+import { open } from "./deeds";
+import { recommend } from "./lists";
+import { dataset, turn, user } from "./state";
 
 interface Written {
   item_id: string;

@@ -3,7 +3,8 @@ import { Icon } from "../parts/Icon";
 import { Picture } from "../parts/Picture";
 import { NAMES, ShareBar, WEIGHED } from "../parts/Shares";
 import { sourceName } from "./sources";
-import { dataset, desk, dismiss, fresh, history, like, liked, open, titleOf } from "./state";
+import { dismiss, like, open } from "./deeds";
+import { dataset, desk, fresh, history, liked, titleOf } from "./state";
 
 /** The first category of an item, which colours its cover. */
 export function categoryOf(entry: Entry): string | undefined {

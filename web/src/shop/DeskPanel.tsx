@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { NAMES, WEIGHED } from "../parts/Shares";
-import { dataset, desk, history, recommend, search, searching, user, type Desk } from "./state";
+import { recommend, search } from "./lists";
+import { dataset, desk, history, searching, user, type Desk } from "./state";
 
 interface Range {
   name: "diversity" | (typeof WEIGHED)[number];

@@ -8,7 +8,8 @@ import { Trouble } from "../parts/Trouble";
 import { categoryOf, shownScore } from "./Card";
 import { Cards } from "./Cards";
 import { sourceName } from "./sources";
-import { close, dataset, desk, dismiss, hidden, like, liked, titleOf, weights } from "./state";
+import { close, dismiss, like } from "./deeds";
+import { dataset, desk, hidden, liked, titleOf, weights } from "./state";
 
 const WAYS = {
   learned: "The towers", text: "Text", image: "Picture", behaviour: "Behaviour", mix: "My mix", together: "Taken together",

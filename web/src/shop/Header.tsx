@@ -2,7 +2,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Brand, ThemeButton } from "../parts/Brand";
 import { Icon } from "../parts/Icon";
 import { hue } from "../parts/Picture";
-import { dataset, picture, search, searching, user, words } from "./state";
+import { search } from "./lists";
+import { dataset, picture, searching, user, words } from "./state";
 
 /** Somebody's sign: two letters on a colour of their own. */
 export const Badge = ({ name, large = false }: { name: string; large?: boolean }) => (

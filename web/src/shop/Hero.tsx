@@ -1,7 +1,8 @@
 import { Picture } from "../parts/Picture";
 import { Badge } from "./Header";
 import { categoryOf } from "./Card";
-import { dataset, features, history, open, user, type Deed } from "./state";
+import { open } from "./deeds";
+import { dataset, features, forgotten, history, user, type Deed } from "./state";
 
 const told = (value: unknown): string => (Array.isArray(value) ? value.join(", ") : String(value));
 
@@ -51,7 +52,9 @@ export function Hero({ onPeople }: { onPeople: () => void }) {
       </div>
       <div class="hero-past">
         <h2 id="lately">Lately</h2>
-        {deeds === null ? (
+        {deeds === null && forgotten.value ? (
+          <p class="past-none">It cannot be read just now: {forgotten.value.message}</p>
+        ) : deeds === null ? (
           <ul class="past" aria-busy="true" aria-labelledby="lately">
             {Array.from({ length: 10 }, (_, place) => <li key={place}><span class="past-item"><span class="picture coming" /></span></li>)}
           </ul>

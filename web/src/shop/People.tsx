@@ -3,7 +3,8 @@ import { asFailure, ask, send, type Failure } from "../api";
 import { Dialog } from "../parts/Dialog";
 import { FeatureFields, readFeatures } from "../parts/FeatureFields";
 import { Badge } from "./Header";
-import { become, dataset, user } from "./state";
+import { dataset, user } from "./state";
+import { become } from "./visit";
 import { toast } from "./toasts";
 
 const KEY = "towerbridge.made";

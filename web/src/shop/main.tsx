@@ -13,7 +13,9 @@ import { Header } from "./Header";
 import { Hero } from "./Hero";
 import { People } from "./People";
 import { Rows } from "./Rows";
-import { begin, dataset, desk, found, hidden, opened, opening, picture, recommend, search, searching, shelf, user, words } from "./state";
+import { recommend, search } from "./lists";
+import { dataset, desk, found, hidden, opened, opening, picture, searching, shelf, user, words } from "./state";
+import { begin } from "./visit";
 import { Toasts } from "./toasts";
 
 const wide = matchMedia("(min-width: 1000px)");
