@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bundle import versions
 from catalog.mongo import MongoStore, database_name
-from tests.bundle.make import SCHEMA, USERS, items
+from tests.bundle.make import SCHEMA, USERS, VERSION, items, make_bundle
 from tests.serving.conftest import event
 
 SERVE = "from serving.app import serve; from serving.settings import Settings; serve(Settings())"
@@ -92,6 +94,52 @@ def test_events_are_in_the_next_answer_of_every_worker(
         # Ids that only a real server decodes as they were meant.
         for raw, name in (("%252F", "%2F"), ("a%2Fb", "a/b"), ("%F0%9F%A6%89", "🦉")):
             assert client.get(f"/v1/users/{raw}/recommendations?limit=1").json()["user_id"] == name
+
+
+@pytest.mark.mongo
+def test_both_workers_move_to_what_is_promoted_while_they_answer(
+    filled: tuple[str, str], tmp_path: Path
+) -> None:
+    uri, dataset = filled
+    folder = tmp_path / "bundles" / dataset
+    first, second = (make_bundle(folder, version) for version in (VERSION, "20260102-030406-abcdef"))
+    versions.promote(folder, first.name)
+    environment = {
+        "TOWERBRIDGE_MONGODB_URI": uri, "TOWERBRIDGE_DATASET": dataset, "TOWERBRIDGE_HOME": str(tmp_path),
+        "TOWERBRIDGE_SERVE_WORKERS": "2",
+    }  # fmt: skip
+    with running(environment) as client:
+        seen: list[tuple[int, str]] = []
+        stop = threading.Event()
+
+        def visit() -> None:
+            while not stop.is_set():  # each over a connection of its own, so that workers take turns
+                answer = httpx.get(f"{client.base_url}/v1/users/u1/recommendations?limit=3")
+                seen.append((answer.status_code, answer.json()["model_version"]))
+
+        visitor = threading.Thread(target=visit)
+        visitor.start()
+        promoted = client.post(f"/v1/models/{second.name}/promote", timeout=30)
+        assert promoted.json() == {"version": second.name, "before": first.name}
+        until = time.monotonic() + 10
+        while {version for _, version in seen[-20:]} != {second.name} and time.monotonic() < until:
+            time.sleep(0.1)
+        stop.set()
+        visitor.join()
+        assert {status for status, _ in seen} == {200}
+        assert {version for _, version in seen[-20:]} == {second.name}
+        listed = client.get("/v1/models").json()["models"]
+        assert [(one["state"], one["changes"][-1]["by"]) for one in listed] == [
+            ("retired", "http"), ("serving", "http"),
+        ]  # fmt: skip
+        # Whichever worker is asked, it tells of both.
+        text = client.get("/metrics").text
+        told = next(
+            line for line in text.splitlines() if "requests_total" in line and 'tions",status="2xx"' in line
+        )
+        assert float(told.split()[-1]) == len(seen)
+        assert text.count("towerbridge_worker_resident_bytes{") == 2
+        assert 'towerbridge_model_swaps_total{outcome="done"} 4.0' in text
 
 
 @pytest.mark.mongo
