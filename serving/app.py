@@ -95,7 +95,7 @@ def create_app(
 
     app = FastAPI(
         title="Towerbridge", summary="A multimodal two-tower recommendation service", version="1",
-        lifespan=lifespan, redirect_slashes=False,
+        lifespan=lifespan, redirect_slashes=False, docs_url=None, redoc_url=None,
     )  # fmt: skip
     for router in ROUTERS:
         app.include_router(router)

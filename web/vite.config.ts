@@ -1,11 +1,11 @@
-// Builds both pages into the Python package, and says there which sources they were built from.
+// Builds the pages into the Python package, and says there which sources they were built from.
 import { createHash } from "node:crypto";
 import { cpSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 
 const here = import.meta.dirname;
-const SOURCES = ["admin.html", "index.html", "package-lock.json", "public", "src", "tsconfig.json", "vite.config.ts"];
+const SOURCES = ["admin.html", "index.html", "package-lock.json", "public", "reference.html", "src", "tsconfig.json", "vite.config.ts"];
 
 /** SHA-256 over the names and bytes of all sources, in order of name; tests/browser computes the same. */
 function fingerprint(): string {
@@ -46,13 +46,13 @@ export default defineConfig({
     emptyOutDir: true,
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    rollupOptions: { input: { shop: join(here, "index.html"), admin: join(here, "admin.html") } },
+    rollupOptions: { input: { shop: join(here, "index.html"), admin: join(here, "admin.html"), reference: join(here, "reference.html") } },
   },
   plugins: [stamp()],
   server: {
     port: 8690,
     proxy: Object.fromEntries(
-      ["/v1", "/health", "/recommendations"].map((path) => [path, process.env["TOWERBRIDGE_URL"] ?? "http://127.0.0.1:8000"]),
+      ["/v1", "/health", "/metrics", "/openapi.json"].map((path) => [path, process.env["TOWERBRIDGE_URL"] ?? "http://127.0.0.1:8000"]),
     ),
   },
 });

@@ -1,4 +1,4 @@
-"""The pages for people: the storefront at `/`, the control room at `/admin`, and the files that they load.
+"""The pages for people: storefront at `/`, control room at `/admin`, reference at `/docs`, and what they load.
 
 They are built from `web/` before the package is made, and lie beside this file: a service needs neither Node nor
 another host. What a page shows it asks of the same HTTP routes as everybody.
@@ -70,6 +70,12 @@ async def storefront(request: Request) -> Response:
 async def control_room(request: Request) -> Response:
     """The shop as those who run it see it; it asks for the admin key itself."""
     return _answer(request, "admin.html")
+
+
+@router.api_route("/docs", methods=["GET", "HEAD"])
+async def reference(request: Request) -> Response:
+    """The HTTP routes, from /openapi.json; the framework's own page loads from another host."""
+    return _answer(request, "reference.html")
 
 
 @router.api_route("/favicon.svg", methods=["GET", "HEAD"])

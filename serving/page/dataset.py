@@ -18,7 +18,7 @@ from serving.page.pictures import usual_ratio
 from serving.problems import RESPONSES, request_id
 from serving.service import service_of
 
-router = APIRouter(tags=["data set"])
+router = APIRouter()
 CATEGORIES = 200
 """The largest ones are told of."""
 LIKING, LOOKING = ("like", "love", "favorite", "save"), ("view", "click", "product_click")
@@ -103,7 +103,9 @@ async def dataset(request: Request) -> Response:
     return json_answer(body, request_id(request))
 
 
-@router.get("/v1/users", response_model=UserIds, responses=RESPONSES, summary="Users of the model")
+@router.get(
+    "/v1/users", response_model=UserIds, responses=RESPONSES, summary="Users of the model", tags=["users"]
+)
 async def users(
     request: Request,
     q: Annotated[str, Query(max_length=200, description="a part of the id")] = "",

@@ -17,6 +17,7 @@ SOURCES = (
     "index.html",
     "package-lock.json",
     "public",
+    "reference.html",
     "src",
     "tsconfig.json",
     "vite.config.ts",

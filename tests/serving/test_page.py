@@ -31,7 +31,7 @@ def worker(sensing_bundle: Path) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.mark.parametrize("path", ["/", "/admin"])
+@pytest.mark.parametrize("path", ["/", "/admin", "/docs"])
 def test_a_page_loads_from_here_alone_and_all_that_it_names_is_there(worker: TestClient, path: str) -> None:
     page = worker.get(path)
     assert page.status_code == 200
