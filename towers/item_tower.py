@@ -1,8 +1,10 @@
 """The item tower: id, side features, text and picture of an item → its vector.
 
-It is additive, so that each part can be missing on its own: an item that training never saw has id row 0 (and in
-training ids are dropped at random, so that the other parts learn to carry such items), an item without a
-picture has mask 0. Vectors are not normalised: their length carries how often an item is wanted.
+Each part can be missing on its own: an item that training never saw has id row 0, one without a picture has mask 0.
+In training all three are dropped at random (DropoutNet, Volkovs et al. 2017), so that the other parts learn to carry
+such items, and so that to have no picture does not come to mean what films without a poster happen to be. How much
+text and picture count is decided item by item by gates (gated multimodal unit, Arevalo et al. 2017) that know every
+part but the id. Vectors are not normalised: their length carries how often an item is wanted.
 """
 
 from __future__ import annotations
@@ -30,33 +32,35 @@ class ItemSizes:
 class ItemTower(keras.layers.Layer):
     """Inputs as in `item_tower.onnx`; output `[n, embedding_size]`."""
 
-    def __init__(self, sizes: ItemSizes, embedding_size: int, id_dropout: float, dropout: float) -> None:
+    def __init__(
+        self, sizes: ItemSizes, embedding_size: int, id_dropout: float, content_dropout: float, dropout: float
+    ) -> None:
         super().__init__(name="item_tower")
-        self.id_dropout = id_dropout
+        self.id_dropout, self.content_dropout = id_dropout, content_dropout
         self.noise = Noise("noise")
         self.ids = table(sizes.ids, embedding_size, SPREAD, "ids")
         self.tokens = table(sizes.tokens, embedding_size, SPREAD, "tokens")
         self.numeric = keras.layers.Dense(embedding_size, kernel_initializer=normal(SPREAD), name="numeric")
         self.text = Modality(embedding_size, dropout, name="text")
         self.image = Modality(embedding_size, dropout, name="image")
+        self.gates = keras.layers.Dense(2, "sigmoid", kernel_initializer="zeros", name="gates")
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Item vectors `[n, embedding_size]`."""
-        row = inputs["item_row"]
+        row, mask = inputs["item_row"], inputs["content_mask"]
         if training:
             row = tf.where(self.noise.kept(self.id_dropout, tf.shape(row)), row, 0)
-        mask = inputs["content_mask"]
-        return (
-            self.ids(row)
-            + mean_of_tokens(self.tokens, inputs["item_tokens"])
-            + self.numeric(inputs["item_numeric"])
-            + self.text(inputs["text"], mask[:, 0:1], training)
-            + self.image(inputs["image"], mask[:, 1:2], training)
-        )
+            mask *= tf.cast(self.noise.kept(self.content_dropout, tf.shape(mask)), mask.dtype)
+        features = mean_of_tokens(self.tokens, inputs["item_tokens"]) + self.numeric(inputs["item_numeric"])
+        text = self.text(inputs["text"], mask[:, 0:1], training)
+        image = self.image(inputs["image"], mask[:, 1:2], training)
+        # Twice, as all gates are half open before training: the tower begins as the sum of its parts.
+        gates = 2.0 * self.gates(tf.concat([features, text, image, mask], axis=1))
+        return self.ids(row) + features + gates[:, 0:1] * text + gates[:, 1:2] * image
 
 
 class Modality(keras.layers.Layer):
-    """A content vector brought to the tower's size; a learned constant stands in where there is none."""
+    """A content vector brought to the tower's size; nothing where there is none."""
 
     def __init__(self, embedding_size: int, dropout: float, name: str) -> None:
         super().__init__(name=name)

@@ -31,8 +31,10 @@ class TowerConfig:
     blocks: int = 2
     heads: int = 2
     dropout: float = 0.2
-    item_id_dropout: float = 0.1
+    item_id_dropout: float = 0.3
     """Share of items that a training step sees without their id, as a new item is seen in serving."""
+    item_content_dropout: float = 0.1
+    """Share of items that it sees without their text, and without their picture."""
     user_id_dropout: float = 0.5
     temperature: float = 1.0
 
@@ -59,7 +61,10 @@ class RetrievalModel(tfrs.Model):
         """
         super().__init__()
         self.config = config
-        self.item_tower = ItemTower(item_sizes, config.embedding_size, config.item_id_dropout, config.dropout)
+        self.item_tower = ItemTower(
+            item_sizes, config.embedding_size, config.item_id_dropout, config.item_content_dropout,
+            config.dropout,
+        )  # fmt: skip
         self.user_tower = UserTower(
             user_sizes,
             config.embedding_size,
@@ -103,13 +108,15 @@ class RetrievalModel(tfrs.Model):
         """The item tower's inputs for some items."""
         return {name: tf.gather(column, rows) for name, column in self._catalogue.items()}
 
-    def item_vectors(self, chunk: int = 8192) -> Floats:
-        """Vectors `[items, embedding_size]` of the whole catalogue."""
+    def item_vectors(self, chunk: int = 8192, *, known: bool = True) -> Floats:
+        """Vectors `[items, embedding_size]` of the whole catalogue, as it is or as if nobody had taken any."""
         count = len(self._catalogue["item_row"])
-        parts = [
-            self._vectors(self.item_inputs(tf.range(at, min(at + chunk, count)))).numpy()
-            for at in range(0, count, chunk)
-        ]
+        parts = []
+        for at in range(0, count, chunk):
+            inputs = self.item_inputs(tf.range(at, min(at + chunk, count)))
+            if not known:
+                inputs["item_row"] = tf.zeros_like(inputs["item_row"])
+            parts.append(self._vectors(inputs).numpy())
         return np.concatenate(parts) if parts else np.zeros((0, self.config.embedding_size), np.float32)
 
     def user_vectors(self, inputs: Arrays) -> Floats:

@@ -14,6 +14,7 @@ import numpy as np
 
 from catalog.progress import Progress
 from catalog.records import Candidates, Floats, History, Ints
+from index.protocol import Mask
 from towers.cross import NEIGHBOUR_FEATURES, cross_features
 from training.config import TrainConfig
 from training.retriever import CHUNK, Retriever
@@ -97,26 +98,28 @@ def training_lists(
         events = np.sort(rng.choice(events, config.order_examples, replace=False))
     users, rows, cross, correction = [], [], [], []
     size = min(config.list_size, len(data.items))
+    unknown = early.model.item_vectors(known=False)
     progress.start("lists for the ranker", len(events))
     for at in range(0, len(events), CHUNK):
         some = events[at : at + CHUNK]
         owners = data.log.user_rows[some]
-        for event, user, found in zip(
-            some, owners, early.candidates(owners, some, config.candidates), strict=True
-        ):
+        vectors = early.user_vectors(owners, some)
+        found_by_user = early.candidates(owners, some, config.candidates)
+        for event, user, vector, found in zip(some, owners, vectors, found_by_user, strict=True):
             known = describe.known(found, int(event))
             where = np.flatnonzero(known.rows == data.log.item_rows[event])
             if len(where) and len(known) >= size:
                 picked, stands_for = pick(len(known), int(where[0]), size, rng)
-                chosen = Candidates(known.rows[picked], known.scores[picked])
+                rows.append(known.rows[picked])
+                new = rng.random(size) < config.order_unknown
+                scores = np.where(new, unknown[rows[-1]] @ vector, known.scores[picked])
                 history = data.log.history(int(split.begin[user]), int(event))
                 users.append(user)
-                rows.append(chosen.rows)
-                cross.append(describe.features(chosen, history, int(event)))
+                cross.append(describe.features(Candidates(rows[-1], scores), history, int(event)))
+                forget(cross[-1], describe.names, new)
                 correction.append(np.log(stands_for))
         progress.advance(len(some))
     features = np.array(cross, np.float32).reshape(len(users), size, len(describe.names))
-    forget(features, describe.names, config.order_unknown, rng)
     return Lists(
         np.array(users, np.int64),
         np.array(rows, np.int64).reshape(len(users), size),
@@ -126,15 +129,14 @@ def training_lists(
     )
 
 
-def forget(cross: Floats, names: Sequence[str], share: float, rng: np.random.Generator) -> None:
-    """Zero, in place, what only past events tell of an item, for some candidates `[lists, size, features]`.
+def forget(features: Floats, names: Sequence[str], new: Mask) -> None:
+    """Zero, in place, what only past events tell of an item, for some candidates `[n]` of `[n, len(names)]`.
 
     Without it the ranker learns that what nobody has taken is never right, and puts every new item last.
     """
-    unknown = rng.random(cross.shape[:2]) < share
     for at, name in enumerate(names):
         if name in PAST:
-            cross[unknown, at] = 0.0
+            features[new, at] = 0.0
 
 
 def pick(pool: int, right: int, size: int, rng: np.random.Generator) -> tuple[Ints, Floats]:

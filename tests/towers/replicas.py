@@ -22,6 +22,7 @@ CONFIG = TowerConfig(
     heads=2,
     dropout=0.0,
     item_id_dropout=0.0,
+    item_content_dropout=0.0,
     user_id_dropout=0.0,
     temperature=0.5,
 )

@@ -14,10 +14,14 @@ pytestmark = pytest.mark.train
 SIZE, HISTORY = 8, 5
 
 
+def item_tower(id_dropout=0.5, content_dropout=0.5, dropout=0.5):
+    return ItemTower(ItemSizes(ids=6, tokens=9, text=3, image=2), SIZE, id_dropout, content_dropout, dropout)
+
+
 @pytest.fixture(scope="module")
 def items():
     keras.utils.set_random_seed(1)
-    return ItemTower(ItemSizes(ids=6, tokens=9, text=3, image=2), SIZE, id_dropout=0.5, dropout=0.5)
+    return item_tower()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,7 @@ def test_a_missing_picture_leaves_exactly_the_other_parts(items):
     assert np.abs(items(content()) - masked).max() > 1e-4
 
 
-def test_the_item_vector_is_the_sum_of_its_parts(items):
+def test_before_training_the_item_vector_is_the_sum_of_its_parts(items):
     inputs = content()
     parts = (
         items.ids(inputs["item_row"]) + mean_of_tokens(items.tokens, inputs["item_tokens"])
@@ -78,6 +82,35 @@ def test_the_item_vector_is_the_sum_of_its_parts(items):
         + items.image.project(inputs["image"])
     )  # fmt: skip
     np.testing.assert_allclose(items(inputs), parts, rtol=1e-5, atol=1e-6)
+
+
+def test_gates_weigh_text_and_picture_of_each_item_by_its_other_parts():
+    keras.utils.set_random_seed(3)
+    tower, inputs = item_tower(), content(2)
+    plain = tower(inputs).numpy()
+    kernel = np.zeros((3 * SIZE + 2, 2), np.float32)
+    kernel[:SIZE, 0] = 50.0  # the text of items whose features point this way; of others none
+    tower.gates.set_weights([kernel, np.array([0.0, -100.0], np.float32)])  # pictures of nobody
+    features = mean_of_tokens(tower.tokens, inputs["item_tokens"]) + tower.numeric(inputs["item_numeric"])
+    text, image = tower.text.project(inputs["text"]).numpy(), tower.image.project(inputs["image"]).numpy()
+    opened = 2 / (1 + np.exp(-50.0 * features.numpy().sum(1, keepdims=True)))
+    assert abs(opened[0] - opened[1]) > 0.01
+    np.testing.assert_allclose(tower(inputs), plain - text - image + opened * text, rtol=1e-4, atol=1e-5)
+
+
+def test_training_sees_items_without_their_content_as_well():
+    keras.utils.set_random_seed(4)
+    tower = item_tower(id_dropout=0.0, content_dropout=0.5, dropout=0.0)
+    n = 400
+    inputs = content(n, item_row=np.ones(n, np.int32))
+    seen = tower(inputs, training=True).numpy()
+    ways = np.array([
+        tower({**inputs, "content_mask": tf.constant(np.tile(np.float32([text, image]), (n, 1)))}).numpy()
+        for text in (0, 1) for image in (0, 1)
+    ])  # fmt: skip
+    near = np.abs(ways - seen).max(2)
+    assert near.min(0).max() < 1e-6  # each item as it is without some of its content,
+    assert np.bincount(near.argmin(0), minlength=4).min() > n / 8  # in every combination
 
 
 def test_training_drops_ids_and_serving_does_not(items):

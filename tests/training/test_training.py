@@ -184,7 +184,9 @@ def test_a_list_stands_for_its_whole_pool():
 def test_lists_ask_only_about_events_the_towers_have_not_seen(retriever):
     data, split = retriever.data, retriever.split
     until = next_item(data).end
-    lists = training_lists(retriever, until, Crossed(retriever), little_config(), np.random.default_rng(0), SILENT)
+    lists = training_lists(
+        retriever, until, Crossed(retriever), little_config(), np.random.default_rng(0), SILENT
+    )
     assert len(lists.users) > 200
     later = {
         (int(u), int(data.log.item_rows[e]))
@@ -206,9 +208,7 @@ def test_what_only_the_past_tells_is_forgotten_of_new_items():
 def test_some_candidates_are_shown_as_a_new_item_would_be(retriever):
     until = next_item(retriever.data).end
     config = replace(little_config(), order_unknown=0.3)
-    lists = training_lists(
-        retriever, until, Crossed(retriever), config, np.random.default_rng(0), SILENT
-    )
+    lists = training_lists(retriever, until, Crossed(retriever), config, np.random.default_rng(0), SILENT)
     names = list(retriever.space.cross_features)
     similarity, popularity = (lists.cross[..., names.index(name)] for name in ("similarity", "popularity"))
     new = (popularity == 0) & (retriever.columns.popularity[lists.rows] > 0)
