@@ -43,9 +43,9 @@ def home(three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def serving(home: Path, shop: Shop) -> Iterator[TestClient]:
+def serving(home: Path, shop: Shop, **settings: Any) -> Iterator[TestClient]:
     app = create_app(
-        Settings(home=home, dataset="shop", user_seconds=0),
+        Settings(home=home, dataset="shop", user_seconds=0, **settings),
         store=shop.records.live(),
         embeddings=shop.vectors,
     )
