@@ -55,7 +55,7 @@ def enter(browser: Browser, room: str) -> Iterator[Entrance]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(15_000)
         page.add_init_script(f"sessionStorage.setItem('towerbridge.admin-key', {KEY!r})")
         page.goto(f"/admin#{page_name}")
         return page

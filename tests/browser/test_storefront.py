@@ -124,6 +124,20 @@ def test_words_and_pictures_find(visit: Opener) -> None:
     page.get_by_role("heading", name="Recommended").wait_for()
 
 
+def test_a_search_that_finds_nothing_says_so_and_shows_something_else(visit: Opener) -> None:
+    """The search itself is told to find nothing: by meaning, something is always near."""
+    page = visit("/?user=looker")
+
+    def nothing(route) -> None:  # type: ignore[no-untyped-def]
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"fallback_reason": "no_search_matches"})
+
+    page.route("**/v1/search?*", nothing)
+    page.get_by_label("Search", exact=True).fill("xyzzy")
+    page.get_by_role("heading", name="Trending instead").wait_for()
+    page.get_by_text("Nothing matches “xyzzy”").wait_for()
+
+
 def test_a_picture_that_is_dropped_anywhere_is_searched_by(visit: Opener) -> None:
     page = visit("/?user=looker")
     data = senses.data_uri(senses.picture(senses.THEMES["horror"][1]))

@@ -105,6 +105,10 @@ export interface Listing {
   latency_ms: number;
   degraded: boolean;
   degraded_reason?: string[];
+  /** Of a search: by word of the query, what was searched besides. */
+  expanded?: Record<string, string[]>;
+  /** Of a search that found nothing, and shows something else. */
+  fallback_reason?: string | null;
 }
 
 /** The items of an answer, each with the answer's id, so that what is done with one can be traced to it. */

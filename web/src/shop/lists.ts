@@ -1,7 +1,7 @@
 // Lists that are asked for: recommendations, what a search finds, what the user did.
 import { batch } from "@preact/signals";
 import { asFailure, ask, part, send, shown, superseded, type Event, type Gesture, type Listing } from "../api";
-import { dataset, desk, EMPTY, forgotten, found, fresh, hidden, history, liked, picture, searching, shelf, user, weights, words } from "./state";
+import { dataset, desk, forgotten, found, fresh, hidden, history, liked, NOTHING, picture, searching, shelf, user, weights, words } from "./state";
 import { say } from "./toasts";
 
 const PAGE = 24;
@@ -53,12 +53,17 @@ export async function search(): Promise<void> {
       answer = await send<Listing>(`/v1/search/image?${query}`, form, { signal: mine.signal });
     } else {
       query.set("q", words.peek());
+      query.set("explain", "true");
       answer = await ask<Listing>(`/v1/search?${query}`, { signal: mine.signal });
     }
-    found.value = { entries: shown(answer), loading: false, failure: null, degraded: answer.degraded_reason ?? [], latency: answer.latency_ms };
-    say(`${answer.items.length} found`);
+    const fallback = !!answer.fallback_reason;
+    found.value = {
+      entries: shown(answer), loading: false, failure: null, degraded: answer.degraded_reason ?? [], latency: answer.latency_ms,
+      expanded: answer.expanded ?? {}, fallback,
+    };
+    say(fallback ? "Nothing matches" : `${answer.items.length} found`);
   } catch (error) {
-    if (!superseded(error)) found.value = { ...EMPTY, loading: false, failure: asFailure(error) };
+    if (!superseded(error)) found.value = { ...NOTHING, loading: false, failure: asFailure(error) };
   }
 }
 

@@ -38,12 +38,15 @@ function Recommended() {
 }
 
 function Found() {
-  const { entries, loading, failure, degraded } = found.value;
+  const { entries, loading, failure, degraded, expanded, fallback } = found.value;
+  const besides = [...new Set(Object.values(expanded).flat())];
   const shown = entries?.filter((one) => !hidden.value.has(one.item_id)) ?? null;
-  const name = picture.value ? "What looks like your picture" : `Found for “${words.value.trim()}”`;
+  const name = picture.value ? "What looks like your picture" : fallback ? "Trending instead" : `Found for “${words.value.trim()}”`;
   return (
     <section class="list" id="list" tabIndex={-1} aria-labelledby="found-title">
       <header><h2 id="found-title">{name}</h2></header>
+      {fallback && <p class="besides">Nothing matches “{words.value.trim()}”. This is what others take just now.</p>}
+      {!fallback && besides.length > 0 && <p class="besides">Searched besides: {besides.join(", ")}</p>}
       <Degraded reasons={degraded} />
       {failure ? <Trouble failure={failure} again={() => void search()} />
         : shown?.length === 0 && !loading ? <p class="none">Nothing matches. Other words may; the description of an item is searched too.</p>

@@ -15,6 +15,14 @@ export interface Shelf {
 
 export const EMPTY: Shelf = { entries: null, loading: true, failure: null, degraded: [], latency: 0 };
 
+/** What a search found, or shows where it found nothing. */
+export interface Finding extends Shelf {
+  expanded: Record<string, string[]>;
+  fallback: boolean;
+}
+
+export const NOTHING: Finding = { ...EMPTY, expanded: {}, fallback: false };
+
 export interface Deed extends Event {
   metadata: Metadata;
 }
@@ -47,7 +55,7 @@ export const hidden = signal<ReadonlySet<string>>(new Set());
 export const liked = signal<ReadonlySet<string>>(new Set());
 export const words = signal(given.get("q") ?? "");
 export const picture = signal<File | null>(null);
-export const found = signal<Shelf>(EMPTY);
+export const found = signal<Finding>(NOTHING);
 export const opened = signal<Entry | null>(null);
 /** Goes up with everything that may change the lists. */
 export const turn = signal(0);
