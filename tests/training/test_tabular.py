@@ -1,0 +1,108 @@
+"""Tabular rankers from towers of one epoch to a bundle that serves."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs the extra `train`")
+pytest.importorskip("catboost", reason="needs the extra `baselines`")
+
+from bundle.reader import Bundle
+from catalog.records import Candidates
+from serving.pipeline import Pipeline, Query
+from tests.training.conftest import little_config
+from towers.features import FeatureSpace
+from towers.frameworks import keras
+from towers.ranker import RankerConfig
+from towers.tabular import SIX, Counts, tabular_features
+from training.build import build
+from training.course import Course
+from training.export import export
+from training.questions import validation_questions
+from training.retriever import fit_retriever
+from training.split import next_item
+from training.tabular import AsOf, Statistics, facts_of, fit_tabular
+
+pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def final(simulated):
+    """Towers of one epoch, on the split that ships."""
+    config = little_config(epochs=1)
+    space = FeatureSpace.fit(simulated.schema, simulated.items, simulated.users, config.history)
+    keras.utils.set_random_seed(0)
+    return fit_retriever(simulated, space, next_item(simulated), config, "towers", Course())
+
+
+def fitted(final, kind):
+    config = little_config(order_examples=400, ranker=RankerConfig(kind=kind))
+    early = replace(final, split=final.split.held_back(final.data, 10))
+    return fit_tabular(early, final, config, Course()), config
+
+
+def test_a_feed_is_ranked_from_training_to_answer(final, simulated, tmp_path):
+    order, config = fitted(final, "catboost")
+    card = order.part.card
+    assert card.features[: len(SIX)] == SIX
+    assert {"text_length", "cluster_14", "group_0", "weekday"} <= set(card.features)
+    assert sum(card.importances.values()) == pytest.approx(1.0, abs=1e-4)
+    assert all(0 <= reached <= 1 for reached in card.alone.values())
+    run = export(final, order, None, config, {}, [], tmp_path / "run")
+    assert run.summary.heads == ("score",)
+    ranked = run.summary.model_copy(update={"rank_by": "ranker"})
+    bundle = Bundle.open(build(replace(run, summary=ranked), tmp_path / "bundles"))
+    assert bundle.tabular.card == card
+    assert bundle.replay_probes()["ranker"] < 1e-5
+    pipeline = Pipeline(bundle)
+    state = validation_questions(simulated, next_item(simulated)).state(5)
+    answer = pipeline.recommend(state, Query(limit=20))
+    assert len(answer.rows) == 20
+    assert not answer.degraded
+    assert (np.diff(answer.scores) <= 0).all()
+    # What is served is what the library says of the same numbers.
+    found = Candidates(
+        answer.rows, (bundle.vectors[answer.rows] @ _vector(pipeline, state)).astype(np.float32)
+    )
+    statistics = Statistics(final)
+    moment = statistics.moment(
+        state.history, state.time, answer.rows, final.users.tokens[simulated.user_ids.row(state.user.user_id)]
+    )
+    end = statistics.moment(state.history, np.inf, answer.rows, np.zeros(1, np.int32))
+    features = tabular_features(
+        card.features, final.space, found,
+        replace(moment, items=end.items, groups=_groups(bundle, pipeline, state), overall=end.overall),
+        final.columns, order.part.facts,
+    )  # fmt: skip
+    assert bundle.ranker.run({"features": features})["score"] == pytest.approx(answer.scores, abs=1e-4)
+
+
+def _vector(pipeline, state):
+    row = pipeline.bundle.users.row(state.user.user_id) + 1
+    feeds = pipeline.space.user_inputs(state.user, row)
+    feeds |= pipeline.space.history_inputs(state.history, pipeline.bundle.vectors)
+    return pipeline.bundle.user_tower.run(feeds)["user_vector"][0]
+
+
+def _groups(bundle, pipeline, state):
+    facts = bundle.tabular.facts
+    tokens = pipeline.space.user_inputs(state.user, 0)["user_tokens"][0]
+    return Counts.of(facts.group_events, facts.group_liked, tokens)
+
+
+def test_the_six_are_what_the_logistic_regression_reads(final):
+    order, _ = fitted(final, "logistic")
+    assert order.part.card.features == SIX
+    assert order.probe.outputs["score"].std() > 0
+
+
+def test_what_nobody_had_met_by_then_is_no_candidate(final, simulated):
+    statistics = Statistics(final)
+    seen = AsOf(final, statistics, facts_of(simulated, statistics), "logistic")
+    log, learned = simulated.log, final.split.training(simulated.log)
+    rows = np.arange(len(simulated.items))
+    for event in (int(np.argsort(log.times)[150]), int(np.argmax(log.times))):
+        met = np.unique(log.item_rows[learned & (log.times < log.times[event])])
+        found = seen.known(Candidates(rows, np.zeros(len(rows), np.float32)), event)
+        assert found.rows.tolist() == met.tolist()
