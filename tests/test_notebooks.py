@@ -1,0 +1,93 @@
+"""The notebooks: stories that import and plot, with nothing in them that was run, and all of it runs.
+
+The first is run by every test run, all of them by `-m slow`: in kernels of their own, on a shop of a few dozen items.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SMALL = {
+    "TOWERBRIDGE_DATASET": "simulated", "TOWERBRIDGE_SIMULATED_ITEMS": "120", "TOWERBRIDGE_SIMULATED_USERS": "60",
+    "TOWERBRIDGE_SIMULATED_EVENTS": "1500", "TOWERBRIDGE_ENCODERS_TEXT": "hashing",
+    "TOWERBRIDGE_ENCODERS_IMAGE": "hashing", "MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore",
+}  # fmt: skip
+
+
+def cells(path: Path, kind: str = "code") -> list[str]:
+    """The sources of a notebook's cells."""
+    document = json.loads(path.read_text("utf-8"))
+    return ["".join(cell["source"]) for cell in document["cells"] if cell["cell_type"] == kind]
+
+
+def test_they_are_numbered_without_a_gap() -> None:
+    assert [int(path.stem.partition("_")[0]) for path in NOTEBOOKS] == list(range(1, 8))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_outputs_are_stripped_and_nothing_is_defined(path: Path) -> None:
+    document = json.loads(path.read_text("utf-8"))
+    assert document["metadata"]["kernelspec"]["name"] == "python3"
+    assert (document["nbformat"], document["nbformat_minor"]) == (4, 5)
+    for cell in document["cells"]:
+        assert cell["metadata"] == {}
+        if cell["cell_type"] == "code":
+            assert (cell["outputs"], cell["execution_count"]) == ([], None)
+    assert cells(path, "markdown")[0].startswith(f"# {path.stem[0]}. ")
+    for source in cells(path):
+        for node in ast.walk(ast.parse(source)):
+            assert not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef), source
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_they_import_of_ours_is_there(path: Path) -> None:
+    pytest.importorskip("tensorflow", reason="needs the extra `train`")
+    for node in ast.walk(ast.parse("\n".join(cells(path)))):
+        if isinstance(node, ast.ImportFrom) and node.module and (ROOT / node.module.split(".")[0]).is_dir():
+            module = importlib.import_module(node.module)
+            assert [name.name for name in node.names if not hasattr(module, name.name)] == []
+
+
+@pytest.mark.train
+def test_the_first_one_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("scipy", reason="needs the extra `train`")
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="needs the extra `notebooks`")
+    pyplot.switch_backend("Agg")
+    for name, value in {**SMALL, "TOWERBRIDGE_HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for source in cells(NOTEBOOKS[0]):
+        exec(compile(source, NOTEBOOKS[0].name, "exec"), names)
+    pyplot.close("all")
+    assert len(names["values"]) > 20  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.train
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_they_run(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="needs the extra `notebooks`")
+    nbclient = pytest.importorskip("nbclient", reason="needs the extra `notebooks`")
+    pytest.importorskip("ipykernel", reason="needs the extra `notebooks`")
+    for package in ("tensorflow", "matplotlib", *(["catboost"] if path.stem.startswith("7") else [])):
+        pytest.importorskip(package)
+    there = os.environ.get("PYTHONPATH", "")
+    for name, value in {**SMALL, "TOWERBRIDGE_HOME": str(tmp_path), "PYTHONPATH": f"{ROOT}:{there}"}.items():
+        monkeypatch.setenv(name, value)
+    notebook = nbformat.read(path, as_version=4)
+    options = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=900, kernel_name="python3", resources=options).execute()
+    ran = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in ran)
+    assert any(cell.outputs for cell in ran)
