@@ -87,8 +87,16 @@ class GuardedStore:
         return await self._within(self._read_seconds, self._store.columns, user_id, limit, before)
 
     async def news(self, since: int, limit: int) -> News:
-        """Live events of all users at or after a moment, the earliest first."""
-        return await self._within(self._read_seconds, self._store.news, since, limit)
+        """Live events of all users at or after a moment, the earliest first.
+
+        Nobody waits for these, so their failing is no reason to leave the store alone.
+        """
+        self.check()
+        try:
+            async with asyncio.timeout(self._read_seconds):
+                return await self._store.news(since, limit)
+        except TimeoutError as exc:
+            raise StoreError(f"expected the latest events within {self._read_seconds} s, none came") from exc
 
     async def append(self, interactions: Sequence[Interaction]) -> Written:
         """Durably add events."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bundle.reader import Bundle
+from catalog.errors import StoreError
 from catalog.memory import MemoryStore
 from catalog.records import Interaction, ItemId, UserId
 from serving import pulse
@@ -127,6 +128,25 @@ def test_a_store_that_fails_is_asked_again(bundle: Bundle, monkeypatch: pytest.M
 
     asyncio.run(story())
     assert len(calls) > 1
+
+
+def test_a_question_that_hangs_ends_and_lets_requests_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = MemoryStore().live()
+    guarded = GuardedStore(live, read_seconds=0.02, write_seconds=1, retry_seconds=60)
+
+    async def hang(since: int, limit: int) -> object:
+        await asyncio.sleep(60)
+        raise AssertionError("it was waited for")
+
+    monkeypatch.setattr(live, "news", hang)
+
+    async def story() -> None:
+        with pytest.raises(StoreError, match=r"within 0\.02 s"):
+            await guarded.news(0, 10)
+        assert guarded.resting == 0
+        assert await guarded.user("nobody") is None
+
+    asyncio.run(story())
 
 
 async def until_in_loop(happened: Callable[[], bool]) -> None:
