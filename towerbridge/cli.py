@@ -79,8 +79,13 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "train": learn.train, "tune": tune, "build": learn.build, "evaluate": evaluate, "serve": serving.serve,
         "recommend": serving.recommend,
     },
-    "Models": {"models": models.models, "promote": models.promote, "rollback": models.rollback, "schedule": schedule},
-    "This machine": {"stats": data.stats, "dump": archive.dump, "restore": archive.restore, "config": setup.show_config, "doctor": setup.doctor},
+    "Models": {
+        "models": models.models, "promote": models.promote, "rollback": models.rollback, "schedule": schedule,
+    },
+    "This machine": {
+        "stats": data.stats, "dump": archive.dump, "restore": archive.restore, "config": setup.show_config,
+        "doctor": setup.doctor,
+    },
 }  # fmt: skip
 for panel, commands in PANELS.items():
     for name, command in commands.items():

@@ -1,8 +1,8 @@
 """The gate: whether a model that was trained unattended may take the place of the one that serves.
 
 Two models are compared by what each ships: the validation figure of the order that its bundle answers in, measured
-the same way on the data set as it was then. A figure that cannot be compared lets nothing through: people may still
-promote by hand.
+the same way on the data set as it was then. Where both were asked as they serve (`training.sources.choice`), those
+figures count, else those of the fit. What cannot be compared lets nothing through: people may still promote by hand.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 from bundle.manifest import Manifest
 
 METRIC = "ndcg@10"
+STAGES = ("ranker", "retrieval")
+"""What orders answers unless a single source does."""
 SAME = ("candidates", "validation_users")
 """Knobs of a training that its validation figures depend on by how they are measured."""
 
@@ -37,15 +39,18 @@ def judge(candidate: Manifest, serving: Manifest | None, tolerance: float, metri
             users differ by several per cent between seeds.
         metric: name of a validation figure of which more is better.
     """
-    new = figure(candidate, metric)
+    served, fitted = figure(candidate, metric, served=True), figure(candidate, metric, served=False)
+    new = fitted if served is None else served
     if new is None:
         return Verdict(False, f"it has no {metric} on validation to be judged by")
     if serving is None:
         return Verdict(True, f"{metric} {new:.4f} on validation, and nothing serves yet")
     if candidate.dataset != serving.dataset:
         return Verdict(False, f"it is of {candidate.dataset}, and what serves is of {serving.dataset}")
-    old = figure(serving, metric)
-    if old is None:
+    old = figure(serving, metric, served=True)
+    if served is None or old is None:
+        new, old = fitted, figure(serving, metric, served=False)
+    if new is None or old is None:
         return Verdict(
             False, f"{serving.version}, which serves, has no {metric} on validation to compare with"
         )
@@ -61,10 +66,18 @@ def judge(candidate: Manifest, serving: Manifest | None, tolerance: float, metri
     return Verdict(False, f"{told}; at least {least:.4f} was expected (tolerance {tolerance:.0%})")
 
 
-def figure(manifest: Manifest, metric: str) -> float | None:
-    """A validation figure of the order that a bundle ships; None where it has none."""
+def figure(manifest: Manifest, metric: str, *, served: bool) -> float | None:
+    """A validation figure of the order that a bundle ships; None where it has none.
+
+    Args:
+        manifest: of the bundle.
+        metric: its name.
+        served: of the bundle asked as it serves; else of the fit, which knows both stages and no single source.
+    """
+    staged = manifest.rank_by in STAGES
+    order = "pipeline" if staged and served else manifest.rank_by if staged or served else None
     validation = manifest.metrics.get("validation")
-    shipped = validation.get(manifest.rank_by) if isinstance(validation, Mapping) else None
+    shipped = validation.get(order) if isinstance(validation, Mapping) and order else None
     value = shipped.get(metric) if isinstance(shipped, Mapping) else None
     return float(value) if isinstance(value, int | float) and value == value else None
 

@@ -43,7 +43,9 @@ class ModelOut(BaseModel):
     reason: str = Field(description="why, where somebody said")
     created: str | None = Field(description="null where its folder is gone or cannot be read")
     counts: dict[str, int] | None
-    rank_by: str | None = Field(description="what orders recommendations: ranker, retrieval, or one source alone")
+    rank_by: str | None = Field(
+        description="what orders recommendations: ranker, retrieval, or one source alone"
+    )
     metrics: dict[str, Any] = Field(description="offline figures")
     changes: list[ModelChange] = Field(description="oldest first")
 

@@ -37,8 +37,24 @@ def test_a_candidate_may_lack_no_more_than_the_tolerance(
 
 
 def test_each_is_judged_by_the_order_that_it_ships() -> None:
-    assert figure(model(0.2, "retrieval"), "ndcg@10") == 0.2
+    assert figure(model(0.2, "retrieval"), "ndcg@10", served=False) == 0.2
     assert judge(model(0.2, "retrieval"), model(0.1, "ranker"), 0.05).passed
+
+
+def test_figures_of_what_was_asked_as_it_serves_count_where_both_have_them() -> None:
+    def asked(pipeline: float, fitted: float, rank_by: str = "ranker", **sources: float) -> Manifest:
+        figures = {"pipeline": pipeline, rank_by: fitted, **sources}
+        validation = {name: {"ndcg@10": value} for name, value in figures.items()}
+        return model(None, rank_by, metrics={"validation": validation})
+
+    assert judge(asked(0.20, 0.10), asked(0.15, 0.30), 0.05).passed
+    assert not judge(asked(0.10, 0.90), asked(0.15, 0.10), 0.05).passed
+    assert judge(asked(0.10, 0.90), model(0.80), 0.05).passed, (
+        "the one that serves has those of the fit alone"
+    )
+    # One that ships a single source was never fitted as that: only what was asked can be compared.
+    assert judge(asked(0.10, 0.0, "rules", rules=0.21), asked(0.20, 0.9), 0.0).passed
+    assert not judge(asked(0.10, 0.0, "rules", rules=0.21), model(0.1), 0.05).passed
 
 
 def test_the_first_model_passes_where_it_was_measured() -> None:
