@@ -104,9 +104,10 @@ class Trending:
         return best(rows, scores[rows].astype(np.float32), demand.k)
 
     def _heard(self, now: float) -> Candidates:
-        """All items of live events, best first."""
-        rows, place = np.unique(self._rows, return_inverse=True)
-        aged = self._worth * self._left(now - self._times)
+        """All items of live events that have not faded, best first."""
+        lately = self._times > now - self.window
+        rows, place = np.unique(self._rows[lately], return_inverse=True)
+        aged = self._worth[lately] * self._left(now - self._times[lately])
         scores = np.bincount(place, aged, len(rows)).astype(np.float64)
         known = rows < len(self._seeded)
         scores[known] += self._seeded[rows[known]] * self._left_of_seeds(now)

@@ -68,6 +68,13 @@ def test_one_live_event_outweighs_old_news_whose_order_stays() -> None:
     assert after[0] / after[1] == pytest.approx(now[0] / now[1], rel=1e-4)
 
 
+def test_a_live_event_that_is_dated_long_ago_counts_as_of_then_only() -> None:
+    source = Trending(SEEDS)
+    hear(source, (4, 102.5 * HOUR))
+    assert list(asked(source)) == [0, 1, 2]
+    assert list(asked(source, time=104 * HOUR)) == [0, 1, 4, 2]
+
+
 def test_it_keeps_to_the_allowed_and_to_the_number() -> None:
     assert list(asked(Trending(SEEDS), time=103 * HOUR, allowed=(1, 2, 4))) == [1, 2]
     assert list(asked(Trending(SEEDS), time=103 * HOUR, k=1)) == [0]
