@@ -91,10 +91,13 @@ def test_an_unfinished_run_is_not_one(run, tmp_path):
         Run.open(tmp_path)
 
 
-def test_the_bundle_opens_verifies_and_replays_its_probes(bundle_path, run):
+def test_the_bundle_opens_verifies_and_replays_its_probes(bundle_path, run, simulated):
     bundle = Bundle.open(bundle_path)
     assert max(bundle.replay_probes().values()) < 1e-4
-    assert bundle.manifest.counts.users == len(run.user_ids)
+    learned = next_item(simulated).training(simulated.log)
+    events = np.bincount(simulated.log.user_rows[learned], minlength=len(simulated.users))
+    assert bundle.manifest.counts.users == (events > 0).sum() == 250
+    assert len(run.user_ids) == (events >= 5).sum() == 248  # of the others the history tells as much as an id
     assert bundle.manifest.index.recall_at_100 == 1.0
 
 
