@@ -33,6 +33,8 @@ from tests.serving.storefronts.conftest import asin, wares, wares_bundle
 __all__ = ["wares_bundle"]
 FEW, MANY = 5, 50
 """Requests to each route, of what it allows and of what it forbids."""
+PATIENCE = 60.0
+"""Seconds for an answer, as a machine that has other things to do may take them."""
 KEY = "of the administrators"
 THERE = {
     "item_id": asin(3), "product_id": asin(3), "user_id": "ann", "source": "trending",
@@ -72,7 +74,7 @@ def address(wares_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             assert thread.is_alive()
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        while httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code != 200:
+        while httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=PATIENCE).status_code != 200:
             time.sleep(0.02)
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -82,7 +84,7 @@ def address(wares_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def try_all_routes(address: str, requests_each: int) -> dict[str, set[int]]:
     """Send requests to every route of the document; the status codes by route."""
-    document: Any = httpx.get(f"{address}/openapi.json").json()
+    document: Any = httpx.get(f"{address}/openapi.json", timeout=PATIENCE).json()
     seen: dict[str, set[int]] = {}
     with requests.Session() as session:
         schema = schemathesis.openapi.from_dict(document)
@@ -117,7 +119,8 @@ def _try_route(
         if not forbidden and sent % 2:
             for name in set(case.path_parameters or ()) & set(THERE):
                 case.path_parameters[name] = THERE[name]
-        answer = case.call(address, session, headers=None if forbidden else {"X-Admin-Key": KEY})
+        headers = None if forbidden else {"X-Admin-Key": KEY}
+        answer = case.call(address, session, headers=headers, timeout=PATIENCE)
         seen[operation.label].add(answer.status_code)
         case.validate_response(answer, checks=checked)
 
