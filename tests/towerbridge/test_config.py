@@ -100,7 +100,7 @@ def test_every_default_of_the_printed_file_is_the_default():
     }
     defaults = Config().model_dump(mode="json")
     expected = {
-        f"{name}.{key}" if isinstance(value, dict) else name: "" if inner is None else inner
+        f"{name}.{key}" if isinstance(value, dict) else name: "" if inner in (None, {}) else inner
         for name, value in defaults.items()
         for key, inner in (value.items() if isinstance(value, dict) else [(name, value)])
     }
