@@ -47,11 +47,14 @@ def inspect(model: Model, known: Known, limit: int) -> dict[str, Any]:
     similarity = dict(zip(near.rows.tolist(), near.scores.tolist(), strict=True))
     seen = set(state.seen.tolist())
     sources = []
-    for name, share in pipeline.shares(state):
+    stranger = not len(state.history) and model.bundle.users.row(known.user.user_id) < 0
+    shares = dict(pipeline.shares(stranger))
+    for name in pipeline.sources:
         found = timed(name, lambda name=name: pipeline.propose(name, state, wide))  # type: ignore[misc]
         listed = zip(found.rows[:PROPOSED].tolist(), found.scores[:PROPOSED].tolist(), strict=True)
         sources.append({
-            "source": name, "share": share, "proposed": len(found.rows), "taken": answer.sources.count(name),
+            "source": name, "share": shares.get(name, 0.0), "proposed": len(found.rows),
+            "taken": answer.sources.count(name),
             "items": [{**_named(model, row), "score": _number(score)} for row, score in listed],
         })  # fmt: skip
     items = []

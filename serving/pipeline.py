@@ -169,13 +169,11 @@ class Pipeline:
         """The source of that name; None where the bundle does not carry it."""
         return next((source for source in self._sources if source.name == name), None)
 
-    def shares(self, state: UserState) -> Shares:
-        """What part of a user's pool each source fills first, in order of precedence; 0 of those that fill gaps."""
-        known = len(state.history) or (state.user and self.bundle.users.row(state.user.user_id) >= 0)
-        given = dict(self._shares if known else for_strangers(self._shares))
+    def shares(self, cold: bool) -> Shares:
+        """What part of the pool sources fill first: of somebody nothing is known of, or of others."""
         if self._alone is not None:
-            given = {self._alone: 1.0}
-        return tuple((name, given.get(name, 0.0)) for name in self.sources)
+            return ((self._alone, 1.0),)
+        return for_strangers(self._shares) if cold else self._shares
 
     def recommend(self, state: UserState, query: Query) -> Ranked:
         """The best items that the user has not seen, `offset` … `offset + limit` of them."""
@@ -365,11 +363,7 @@ class Pipeline:
         return allowed
 
     def _pool(self, viewer: Viewer, demand: Demand, failed: list[str]) -> Pool:
-        if self._alone is not None:
-            shares: Shares = ((self._alone, 1.0),)
-        else:
-            shares = for_strangers(self._shares) if viewer.cold else self._shares
-        pool = merge(self._sources, demand, shares, failed)
+        pool = merge(self._sources, demand, self.shares(viewer.cold), failed)
         if viewer.failed or self._alone is not None:  # the order of the sources is the order
             scores = np.linspace(1.0, 0.0, len(pool.found), endpoint=False, dtype=np.float32)
         else:
