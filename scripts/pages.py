@@ -177,9 +177,12 @@ def _route(method: str, path: str, told: Mapping[str, Any], schemas: Mapping[str
         parts.append(_table(rows))
     for kind, content in told.get("requestBody", {}).get("content", {}).items():
         parts += [f"Body, `{kind}`: {_type(content['schema'])}", _properties(content["schema"])]
-    for status, answer in told["responses"].items():
+    rows = [("answer", "shape", "meaning"), ("---",) * 3]
+    for status, answer in sorted(told["responses"].items()):
         shapes = [_type(content.get("schema", {})) for content in answer.get("content", {}).values()]
-        parts.append(f"→ **{status}** {_sentence(answer['description'])} {', '.join(shapes)}".rstrip())
+        meaning = answer["description"].replace("Successful Response", "")
+        rows.append((status, ", ".join(dict.fromkeys(shapes)), _sentence(meaning)))
+    parts.append(_table(rows))
     return "\n\n".join(part for part in parts if part)
 
 

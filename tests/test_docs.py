@@ -232,10 +232,16 @@ def test_the_page_of_settings_is_that_of_the_code():
 
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("material", reason="needs the extra `docs`")
+    from serving.app import create_app
+    from serving.settings import Settings
+
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
     assert run.returncode == 0, run.stdout + run.stderr
+    reference = (tmp_path / "http-reference.html").read_text("utf-8")
+    for path in create_app(Settings(mongodb_uri="mongodb://nowhere")).openapi()["paths"]:
+        assert f" {path}<" in reference, path
     page = (tmp_path / "index.html").read_text("utf-8")
     assert "img/chain.svg" in page
     loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"?(https?://[^\" >]+)", page)
