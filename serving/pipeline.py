@@ -371,7 +371,7 @@ class Pipeline:
         return Pool(Candidates(pool.found.rows, scores), pool.sources, pool.names)
 
     def _newcomers(self, items: Rows, pool: Pool) -> Mask:
-        """`[n]` which of a pool came after the training and are nearer the user than half of what the towers found."""
+        """`[n]` which of a pool came after the training, and lie nearer than half of what the towers found."""
         new: Mask = pool.found.rows >= items.bundled
         found = pool.sources == pool.names.index(TwoTower.name) if TwoTower.name in pool.names else ~new
         if not self.config.new_every or not new.any() or not found.any():
