@@ -17,10 +17,10 @@ from bundle.probes import Probe
 from bundle.tabular import Facts, RankerCard, Tabular
 from catalog.records import Candidates, Floats, History, Ints
 from towers.tabular import SIX, Moment, feed_names, liked, tabular_features
-from training.boosting import Learner, fit_catboost, fit_logistic
 from training.config import TrainConfig
 from training.course import Course
 from training.dataset import TrainingData
+from training.learners import Learner, fit_catboost, fit_logistic
 from training.lists import Lists, training_lists, validation_lists
 from training.metrics import MISSED, summary
 from training.retriever import Retriever, validation_users

@@ -7,7 +7,7 @@ pytest.importorskip("skl2onnx", reason="needs the extra `train`")
 pytest.importorskip("catboost", reason="needs the extra `baselines`")
 
 from bundle.graph import OnnxGraph
-from training.boosting import fit_catboost, fit_logistic
+from training.learners import fit_catboost, fit_logistic
 from training.texts import CLUSTERS, clusters
 
 pytestmark = pytest.mark.train
