@@ -99,6 +99,8 @@ def training_lists(
     users, rows, cross, correction = [], [], [], []
     size = min(config.list_size, len(data.items))
     unknown = early.model.item_vectors(known=False)
+    # Tabular rankers count events as of each row: new items are among theirs as they were.
+    forgotten = config.order_unknown if PAST.intersection(describe.names) else 0.0
     progress.start("lists for the ranker", len(events))
     for at in range(0, len(events), CHUNK):
         some = events[at : at + CHUNK]
@@ -111,7 +113,7 @@ def training_lists(
             if len(where) and len(known) >= size:
                 picked, stands_for = pick(len(known), int(where[0]), size, rng)
                 rows.append(known.rows[picked])
-                new = rng.random(size) < config.order_unknown
+                new = rng.random(size) < forgotten
                 scores = np.where(new, unknown[rows[-1]] @ vector, known.scores[picked])
                 history = data.log.history(int(split.begin[user]), int(event))
                 users.append(user)
