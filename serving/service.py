@@ -167,29 +167,31 @@ class Service:
 
     async def _watch(self) -> None:
         """Follow what is promoted, by whomever, until cancelled."""
-        refused: tuple[str, float] | None = None
-        if self.online is not None:
-            await self._confirm(self.online)
+        tried: tuple[str, float] | None = None
+        confirmed: str | None = None
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 name = await asyncio.to_thread(versions.serving, self.settings.bundles)
-                if name is None or self._answers(name):
+                if name is None or (tried is not None and tried[0] == name and time.monotonic() < tried[1]):
                     continue
-                if refused is not None and refused[0] == name and time.monotonic() < refused[1]:
-                    continue
-                refused = (name, time.monotonic() + REFUSED_SECONDS)
-                async with self._one_swap:
-                    if not self._answers(name):
-                        self._show(await self._open(versions.folder_of(self.settings.bundles, name)))
-                        await self._confirm(self._online)
+                if not self._answers(name):
+                    tried = (name, time.monotonic() + REFUSED_SECONDS)
+                    await self._take(name)
+                    tried = None
+                if confirmed != name:
+                    confirmed = name
+                    await asyncio.to_thread(self.registry.confirm, name, "worker")
             except (RecommenderError, OSError) as exc:
                 log.error("the promoted version is not taken, the old one goes on: %s", exc)
             except Exception:
                 log.exception("watching the promoted version failed; trying again")
 
-    async def _confirm(self, online: Online) -> None:
-        await asyncio.to_thread(self.registry.confirm, online.model.bundle.version, "worker")
+    async def _take(self, version: str) -> None:
+        """Answer with a version that others promoted."""
+        async with self._one_swap:
+            if not self._answers(version):
+                self._show(await self._open(versions.folder_of(self.settings.bundles, version)))
 
     async def _open(self, path: Path) -> Online:
         """A model, ready beside the one that answers; the registry is told of one that does not open."""
