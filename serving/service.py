@@ -30,6 +30,7 @@ from embeddings.mongo import MongoEmbeddingStore
 from embeddings.store import EmbeddingStore, MemoryEmbeddingStore
 from serving.counts import SWAPS, Counts
 from serving.impressions import Impressions
+from serving.memory import give_back
 from serving.model import Model
 from serving.online import Online
 from serving.overview import Window
@@ -215,9 +216,16 @@ class Service:
         before, self.online = self.online, fresh
         if before is not None:
             log.info("model %s answers after %s", fresh.model.bundle.version, before.model.bundle.version)
-            retiring = asyncio.create_task(before.retire())
+            retiring = asyncio.create_task(_retire(before))
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
+
+
+async def _retire(before: Online) -> None:
+    """Close a model when nobody answers with it any more, and be left with the memory that it took."""
+    await before.retire()
+    del before
+    await asyncio.to_thread(give_back)
 
 
 @asynccontextmanager
