@@ -16,7 +16,7 @@ def test_every_route_is_told_of_and_can_be_asked(visit: Opener, address: str) ->
     assert page.locator(OPERATION).count() == sum(len(methods) for methods in paths.values())
     route = page.locator(OPERATION, has_text="Rank given items for a user").first
     route.locator("summary").first.click()
-    assert route.get_by_text("candidates").first.is_visible()
+    route.get_by_text("candidates").first.wait_for()
     route.get_by_label("body").fill(json.dumps({"user_id": "u0", "candidates": ["i1", "i4"]}))
     route.get_by_role("button", name="Ask").click()
     told = route.locator(".told")

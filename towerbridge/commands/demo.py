@@ -163,7 +163,7 @@ def _curls(port: int, user: str, titles: list[str]) -> str:
         f"  curl '{base}/v1/users/{quote(user, safe='')}/recommendations?limit=5'",
         f"  curl -H 'content-type: application/json' -d {shlex.quote(ask)} \\",
         f"      {base}/recommendation/ranked_recommendation",
-        "", f"or look at {base}/ (the shop), {base}/admin (the control room), {base}/docs (every call)", "",
+        "", f"or open {base}/ for the shop, {base}/admin for the control room, {base}/docs for every call", "",
     ])  # fmt: skip
 
 
