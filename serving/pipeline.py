@@ -371,12 +371,12 @@ class Pipeline:
         return Pool(Candidates(pool.found.rows, scores), pool.sources, pool.names)
 
     def _newcomers(self, items: Rows, pool: Pool) -> Mask:
-        """`[n]` which of a pool came after the training, and lie nearer than half of what the towers found."""
+        """`[n]` which of a pool came after the training, and lie as near the user as what the towers found."""
         new: Mask = pool.found.rows >= items.bundled
         found = pool.sources == pool.names.index(TwoTower.name) if TwoTower.name in pool.names else ~new
         if not self.config.new_every or not new.any() or not found.any():
             return np.zeros(len(new), bool)
-        new &= pool.found.scores >= np.median(pool.found.scores[found])
+        new &= pool.found.scores >= pool.found.scores[found].min()
         return new
 
     def _similarity(self, viewer: Viewer, rows: Ints) -> Floats:
