@@ -5,11 +5,12 @@
     python -m benchmarks.bench_new_item --items 100 --rate 200 --workers 2
 
 Each new item is a copy of an item of the catalogue under an id of its own, with a new title, so that its text is
-encoded. Its matching user is one to whom the service recommends the original. After the post, `/similar` of the
-original and that user's recommendations are asked for over fresh connections, so that all workers take turns, until
-the item is there: `first` is the first answer that has it, `everywhere` the first of twelve in a row. Meanwhile
-another process reads recommendations at a steady rate; none of its requests may fail. The last line is one JSON
-object.
+encoded. Its matching user is one to whom the service recommends the original and, when that was tried before, a copy
+of it too: nobody has taken the copy, and not everybody who would get the one gets the other (`matching` tells how
+many). After the post, `/similar` of the original, by text and picture, and that user's recommendations are asked for
+over fresh connections, so that all workers take turns, until the item is there: `first` is the first answer that has
+it, `everywhere` the first of twelve in a row. Meanwhile another process reads recommendations at a steady rate; none
+of its requests may fail. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
@@ -41,6 +41,8 @@ from embeddings.content import image_bytes
 
 IN_A_ROW = 12
 """Answers over fresh connections that have the item, after which all workers are believed to."""
+MOST_PAIRS = 20
+"""Of users and items that are looked for beforehand; the copies take turns among them."""
 AIM_SECONDS = 1.0
 
 
@@ -63,17 +65,46 @@ def ids(port: int, path: str) -> list[str]:
     return [item["item_id"] for item in ask(port, "GET", path)["items"]]
 
 
+def lists_of(user: str, original: Item) -> dict[str, str]:
+    """Where a copy of an item is looked for."""
+    return {
+        "similar": f"/v1/items/{quote(original.item_id, safe='')}/similar?limit=50&w_text=1&w_image=1",
+        "recommended": f"/v1/users/{quote(user, safe='')}/recommendations?limit=200",
+    }
+
+
+def copied(port: int, original: Item, name: str) -> Any:
+    """Post a copy of an item under another id and title; what the service answers."""
+    title = f"{original.title} {name.rpartition('-')[2]}"
+    features = {
+        key: list(value) if isinstance(value, tuple) else value for key, value in original.features.items()
+    }
+    body = {"item_id": name, "title": title, "text": original.text, "features": features}
+    if original.image:
+        body["image"] = f"data:;base64,{b64encode(image_bytes(original.image)).decode()}"
+    return ask(port, "POST", "/v1/items", body)
+
+
 def matches(
     port: int, users: Sequence[str], items: Mapping[str, Item], wanted: int
-) -> list[tuple[str, Item]]:
-    """Users, each with an item that is among the first that the service recommends to them."""
-    found = []
+) -> tuple[list[tuple[str, Item]], int]:
+    """Users, each with an item that is recommended to them, as would be a copy of it; and how many were tried."""
+    found, tried = [], 0
     for user in users:
         for name in ids(port, f"/v1/users/{quote(user, safe='')}/recommendations?limit=5")[:2]:
-            found.append((user, items[name]))
+            tried += 1
+            trial = f"trial-{os.getpid()}-{tried}"
+            copied(port, items[name], trial)
+            until = time.perf_counter() + 1.0
+            lists, there = lists_of(user, items[name]).values(), False
+            while not there and time.perf_counter() < until:
+                there = all(trial in ids(port, path) for path in lists)
+            if there:
+                found.append((user, items[name]))
+            ask(port, "DELETE", f"/v1/items/{trial}")
         if len(found) >= wanted:
             break
-    return found[:wanted]
+    return found[:wanted], tried
 
 
 def until_there(port: int, paths: Mapping[str, str], name: str, began: float) -> dict[str, float]:
@@ -95,22 +126,11 @@ def until_there(port: int, paths: Mapping[str, str], name: str, began: float) ->
 
 def post(port: int, user: str, original: Item, number: int) -> dict[str, float]:
     """Seconds until one new item was stored, and until it was in answers."""
-    name = f"new-{os.getpid()}-{number}"
-    copy = replace(original, title=f"{original.title} {number}")
-    features = {
-        key: list(value) if isinstance(value, tuple) else value for key, value in copy.features.items()
-    }
-    body = {"item_id": name, "title": copy.title, "text": copy.text, "features": features}
-    if copy.image:
-        body["image"] = f"data:;base64,{b64encode(image_bytes(copy.image)).decode()}"
+    name, lists = f"new-{os.getpid()}-{number}", lists_of(user, original)
     began = time.perf_counter()
-    answer = ask(port, "POST", "/v1/items", body)
+    answer = copied(port, original, name)
     assert answer["created"], answer
     took = {"stored": time.perf_counter() - began}
-    lists = {
-        "similar": f"/v1/items/{quote(original.item_id, safe='')}/similar?limit=50",
-        "recommended": f"/v1/users/{quote(user, safe='')}/recommendations?limit=200",
-    }
     took |= until_there(port, lists, name, began)
     took["rank"] = ids(port, lists["recommended"]).index(name) + 1
     ask(port, "DELETE", f"/v1/items/{name}")  # the next copy must not crowd it out
@@ -152,7 +172,7 @@ def run(
     port: int, users: Sequence[str], items: Mapping[str, Item], count: int, rate: float
 ) -> dict[str, Any]:
     """Post items one after the other while reads go on at a rate per second."""
-    pairs = matches(port, users, items, count)
+    pairs, tried = matches(port, users, items, min(count, MOST_PAIRS))
     assert pairs, "expected users with recommendations"
     paths = [f"/v1/users/{quote(user, safe='')}/recommendations" for user in users]
     loads: list[Load] = []
@@ -172,7 +192,7 @@ def run(
         reader.join()
     seconds = sum(load.seconds for load in loads)
     return {
-        "items": len(taken), **percentiles(taken),
+        "items": len(taken), "matching": {"pairs": len(pairs), "tried": tried}, **percentiles(taken),
         "rank": {"median": float(np.median([one["rank"] for one in taken]))},
         "reads": {
             "per_second": round(sum(load.requests for load in loads) / seconds, 1),
@@ -204,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             environment["TOWERBRIDGE_SERVE_BUNDLE"] = str(bundle)
         with MongoStore.open(uri, database_name(dataset)) as store:
             users = [user.user_id for user in store.users()][:500]
-            items = {item.item_id: item for item in store.items()}
+            items = {str(item.item_id): item for item in store.items()}
         environment |= {
             "TOWERBRIDGE_DATASET": dataset, "TOWERBRIDGE_MONGODB_URI": uri,
             "TOWERBRIDGE_SERVE_PORT": str(port), "TOWERBRIDGE_SERVE_WORKERS": str(flags.workers),
