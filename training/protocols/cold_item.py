@@ -26,7 +26,7 @@ def exam(data: TrainingData) -> Exam:
     return Exam(
         warm, next_item(warm),
         {"cold_item": asked, "cold_item_among_all": asked.among_all()},
-        beside=("content", "most_popular", "random"),
+        beside=("content", "sbert_knn", "most_popular", "random"),
         # Another tenth, as if it were cold too. Whoever learns has seen it; the content baseline, whose knobs matter
         # here, learns nothing.
         validation=_questions(warm, part == 1), decisive="recall@50",
