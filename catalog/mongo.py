@@ -94,6 +94,16 @@ def client_options(selection_timeout_ms: int) -> dict[str, Any]:
     }
 
 
+def connect(uri: str, database: str, selection_timeout_ms: int) -> pymongo.MongoClient[Document]:
+    """A client, which connects with its first question.
+
+    Raises:
+        StoreError: the address is none.
+    """
+    with store_errors(f"opening database {database}"), address_errors():
+        return pymongo.MongoClient(uri, **client_options(selection_timeout_ms))
+
+
 def duplicates_only(error: BulkWriteError) -> int:
     """How many writes met an identity that was there already; any other refusal is raised again."""
     details = error.details or {}
@@ -114,10 +124,7 @@ class MongoStore:
     @classmethod
     def open(cls, uri: str, database: str, selection_timeout_ms: int = SELECTION_TIMEOUT_MS) -> Self:
         """Connect, make sure of the indexes, and return; StoreError within the timeout where nobody answers."""
-        with store_errors(f"opening database {database}"), address_errors():
-            client: pymongo.MongoClient[Document] = pymongo.MongoClient(
-                uri, **client_options(selection_timeout_ms)
-            )
+        client = connect(uri, database, selection_timeout_ms)
         with store_errors(f"opening database {database}"):
             try:
                 client.get_database(database).get_collection("interactions").create_indexes(list(INDEXES))

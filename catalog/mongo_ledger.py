@@ -11,12 +11,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from catalog.documents import Document
 from catalog.ledger import Change, Entry, JobRun
-from catalog.mongo import DURABLE, address_errors, client_options, store_errors
+from catalog.mongo import DURABLE, connect, store_errors
 
 
 class MongoLedger:
@@ -30,9 +29,7 @@ class MongoLedger:
     @contextmanager
     def open(cls, uri: str, database: str, selection_timeout_ms: int) -> Iterator[Self]:
         """A ledger on a connection of its own while the context is open; it connects with its first question."""
-        with store_errors(f"opening database {database}"), address_errors():
-            client: MongoClient[Document] = MongoClient(uri, **client_options(selection_timeout_ms))
-        with client:
+        with connect(uri, database, selection_timeout_ms) as client:
             yield cls(client.get_database(database))
 
     def register(self, entry: Entry) -> None:

@@ -16,12 +16,12 @@ from typing import Any, Self
 import numpy as np
 from bson.binary import VECTOR_SUBTYPE, Binary, BinaryVectorDtype
 from numpy.typing import NDArray
-from pymongo import MongoClient, ReplaceOne, UpdateOne, WriteConcern
+from pymongo import ReplaceOne, UpdateOne, WriteConcern
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from catalog.errors import StoreError
-from catalog.mongo import DURABLE, address_errors, client_options, store_errors
+from catalog.mongo import DURABLE, connect, store_errors
 from catalog.records import Floats
 from embeddings.encoder import Modality
 from embeddings.store import Reasons, SelectedEncoder
@@ -46,9 +46,7 @@ class MongoEmbeddingStore:
     @contextmanager
     def open(cls, uri: str, database: str, selection_timeout_ms: int) -> Iterator[Self]:
         """A store on a connection of its own while the context is open; it connects with its first question."""
-        with store_errors(f"opening database {database}"), address_errors():
-            client: MongoClient[Document] = MongoClient(uri, **client_options(selection_timeout_ms))
-        with client:
+        with connect(uri, database, selection_timeout_ms) as client:
             yield cls(client.get_database(database))
 
     def known(self, encoder: str, hashes: Collection[str]) -> dict[str, str | None]:
