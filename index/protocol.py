@@ -63,6 +63,12 @@ def check_vectors(vectors: Floats) -> Floats:
     return vectors
 
 
+def distinct(rows: Ints) -> Ints:
+    """The different ones of some rows, in the order in which each comes first."""
+    once: Ints = rows[np.sort(np.unique(rows, return_index=True)[1])]
+    return once
+
+
 def best(rows: Ints | None, scores: Floats, k: int) -> Candidates:
     """The k best of some scored rows in the promised order; rows None means 0 … n-1."""
     keys = order_keys(np.arange(len(scores)) if rows is None else rows, scores)

@@ -17,6 +17,7 @@ import numpy as np
 
 from bundle.graph import Graph
 from catalog.records import Floats, Ints
+from index.protocol import distinct
 from serving.catalogue import Rows
 from serving.ranker import Viewer
 from serving.rerank import unit
@@ -53,8 +54,7 @@ def nearest(vectors: Floats, rows: Ints, history: Ints, k: int = NEAREST) -> tup
     """Per row the k most similar items of a history, and the cosines; of equals the latest comes first."""
     near, found = np.full((len(rows), k), -1, np.int64), np.zeros((len(rows), k), np.float32)
     if len(history) and len(rows):
-        latest_first = history[::-1]
-        once = latest_first[np.sort(np.unique(latest_first, return_index=True)[1])]
+        once = distinct(history[::-1])  # the latest first
         cosines = unit(vectors[rows]) @ unit(vectors[once]).T
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
         near[:, : order.shape[1]] = once[order]

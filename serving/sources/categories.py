@@ -9,7 +9,7 @@ from hashlib import blake2b
 import numpy as np
 
 from catalog.records import Candidates, Floats, Ints
-from index.protocol import best
+from index.protocol import best, distinct
 from serving.sources.shelves import Shelves
 from serving.sources.source import Demand
 
@@ -38,7 +38,7 @@ class TopCategories:
         loved = visited if visited.any() else shelves.popularity.astype(np.float32)
         top = best(np.flatnonzero(loved > 0), loved[loved > 0], TOP).rows
         rows, which, place = shelves.heads(top, demand.allowed, demand.k)
-        return _in_turn(rows, np.lexsort((which, place)), demand.k)
+        return _ordered(distinct(rows[np.lexsort((which, place))])[: demand.k])
 
 
 class Taxonomy:
@@ -125,7 +125,7 @@ class Diverse:
         place = (rng.random(len(drawn)) ** 2 * sizes[drawn]).astype(np.int64)
         rows = shelves.rows[np.minimum(shelves.bounds[drawn] + place, len(shelves.rows) - 1)].astype(np.int64)
         rows = rows[demand.allowed[rows]]
-        rows = rows[np.sort(np.unique(rows, return_index=True)[1])][: demand.k]
+        rows = distinct(rows)[: demand.k]
         if len(rows) < demand.k:  # little is allowed: of that, whatever is left, by chance
             rest = demand.allowed[: len(shelves.shelved)] & shelves.shelved
             rest[rows] = False
@@ -138,11 +138,6 @@ def _chance(user_id: str, moment: float | None) -> np.random.Generator:
     day = int((time.time() if moment is None else moment) // DAY)
     digest = blake2b(f"{user_id}\0{day}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return np.random.default_rng(int.from_bytes(digest, "big"))
-
-
-def _in_turn(rows: Ints, order: Ints, k: int) -> Candidates:
-    rows = rows[order]
-    return _ordered(rows[np.sort(np.unique(rows, return_index=True)[1])][:k])
 
 
 def _ordered(rows: Ints) -> Candidates:
