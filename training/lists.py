@@ -106,7 +106,7 @@ def training_lists(
         some = events[at : at + CHUNK]
         owners = data.log.user_rows[some]
         vectors = early.user_vectors(owners, some)
-        found_by_user = early.candidates(owners, some, config.candidates)
+        found_by_user = early.nearest(vectors, owners, some, config.candidates)
         for event, user, vector, found in zip(some, owners, vectors, found_by_user, strict=True):
             known = describe.known(found, int(event))
             where = np.flatnonzero(known.rows == data.log.item_rows[event])

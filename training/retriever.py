@@ -52,14 +52,20 @@ class Retriever:
 
     def candidates(self, users: Ints, ends: Ints, count: int) -> list[Candidates]:
         """The best `count` unseen items of each user before the events at positions `ends`."""
-        found = []
+        found: list[Candidates] = []
         for at in range(0, len(users), CHUNK):
             some, upto = users[at : at + CHUNK], ends[at : at + CHUNK]
-            scores = self.user_vectors(some, upto) @ self.vectors.T
-            hide_seen(self.data, self.split, scores, some, upto)
-            for row in scores:
-                unseen = np.flatnonzero(np.isfinite(row))
-                found.append(best(unseen, row[unseen], count))
+            found += self.nearest(self.user_vectors(some, upto), some, upto, count)
+        return found
+
+    def nearest(self, vectors: Floats, users: Ints, ends: Ints, count: int) -> list[Candidates]:
+        """The same where the users' vectors `[n, embedding_size]` are at hand; all n at once."""
+        scores = vectors @ self.vectors.T
+        hide_seen(self.data, self.split, scores, users, ends)
+        found = []
+        for row in scores:
+            unseen = np.flatnonzero(np.isfinite(row))
+            found.append(best(unseen, row[unseen], count))
         return found
 
 
