@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bundle.reader import Bundle
-from catalog.progress import Progress
+from catalog.progress import SILENT, Progress
 from catalog.records import Ints
 from serving.pipeline import Pipeline, PipelineConfig, Query, UserState
 from training.answers import Answers, answer_states
@@ -37,19 +37,19 @@ def bandwidth(bundle: Bundle, asked: Questions, progress: Progress) -> dict[str,
         pool of SERVED. `best_source`: the largest NDCG@10 among them.
     """
     asked = asked.some(MOST)
+    # Never wider than what is asked for: so one pipeline has pools of every size.
+    pipeline = Pipeline(bundle, PipelineConfig(candidates=1))
     ceiling, ndcg = {}, {}
     for size in SIZES:
-        pipeline = Pipeline(bundle, PipelineConfig(candidates=size))
         progress.start(f"pool of {size}", len(asked))
         judged = pooled(pipeline, asked, size, progress).judged
         ceiling[str(size)] = mean(recall_of(judged, size))
         ndcg[str(size)] = mean(PER_USER["ndcg@10"](judged))
-    pipeline = Pipeline(bundle, PipelineConfig(candidates=SERVED))
     parts = brought(pipeline, asked)
     sources = {}
     for name in pipeline.sources:
         progress.start(f"{name.replace('_', ' ')} alone", len(asked))
-        judged = alone(pipeline, name, asked, progress).judged
+        judged = alone(pipeline, name, asked, SERVED, progress).judged
         sources[name] = {
             **{metric: mean(PER_USER[metric](judged)) for metric in SHOWN},
             "brought": parts[name],
@@ -58,7 +58,7 @@ def bandwidth(bundle: Bundle, asked: Questions, progress: Progress) -> dict[str,
     return {"pool_ceiling": ceiling, "pool_ndcg@10": ndcg, "sources": sources, "best_source": best}
 
 
-def pooled(pipeline: Pipeline, asked: Questions, size: int, progress: Progress) -> Answers:
+def pooled(pipeline: Pipeline, asked: Questions, size: int, progress: Progress = SILENT) -> Answers:
     """Whole pools of a size, as they are ranked."""
 
     def ranked(state: UserState) -> Ints:
@@ -67,11 +67,11 @@ def pooled(pipeline: Pipeline, asked: Questions, size: int, progress: Progress) 
     return answer_states(asked, ranked, progress)
 
 
-def alone(pipeline: Pipeline, name: str, asked: Questions, progress: Progress) -> Answers:
+def alone(pipeline: Pipeline, name: str, asked: Questions, size: int, progress: Progress = SILENT) -> Answers:
     """What one source proposes by itself."""
 
     def proposed(state: UserState) -> Ints:
-        return pipeline.propose(name, state, Query(limit=SERVED)).rows
+        return pipeline.propose(name, state, Query(limit=size)).rows
 
     return answer_states(asked, proposed, progress)
 

@@ -5,7 +5,7 @@ The run is built and asked as it will serve, so the figures are those of the pip
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,14 +13,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from bundle.reader import Bundle
-from catalog.records import Ints
-from serving.pipeline import Pipeline, PipelineConfig, Query, UserState
-from training.answers import answer_states
+from serving.pipeline import Pipeline, PipelineConfig
 from training.build import build
 from training.config import TrainConfig
 from training.course import Course
 from training.dataset import TrainingData
 from training.metrics import ndcg_of, recall_of
+from training.protocols.bandwidth import alone, pooled
 from training.questions import Questions
 from training.run import SUMMARY, Run
 from training.split import Split
@@ -92,21 +91,17 @@ def measured(bundle: Bundle, asked: Questions, pool: int) -> dict[str, dict[str,
     towers = bundle.manifest.model_copy(update={"rank_by": "retrieval"})
     whole, plain = Pipeline(bundle, config), Pipeline(replace(bundle, manifest=towers), config)
 
-    def ranked(pipeline: Pipeline) -> Callable[[UserState], Ints]:
-        return lambda state: pipeline.recommend(state, Query(limit=pool)).rows
-
-    def proposed(name: str) -> Callable[[UserState], Ints]:
-        return lambda state: whole.propose(name, state, Query(limit=pool)).rows
-
-    methods = dict(zip(STAGES, map(ranked, (whole, plain)), strict=True))
-    methods |= {name: proposed(name) for name in whole.sources if name not in TOWERS}
-    found = {}
-    for name, method in methods.items():
-        judged = answer_states(asked, method).judged
-        found[name] = {
-            "ndcg@10": float(ndcg_of(judged, 10).mean()),
-            "recall@pool": float(recall_of(judged, pool).mean()),
+    answers = {
+        name: pooled(pipeline, asked, pool) for name, pipeline in zip(STAGES, (whole, plain), strict=True)
+    }
+    answers |= {name: alone(whole, name, asked, pool) for name in whole.sources if name not in TOWERS}
+    found = {
+        name: {
+            "ndcg@10": float(ndcg_of(each.judged, 10).mean()),
+            "recall@pool": float(recall_of(each.judged, pool).mean()),
         }
+        for name, each in answers.items()
+    }
     for pipeline in (whole, plain):
         pipeline.catalogue.index.close()
     return found
