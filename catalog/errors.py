@@ -8,7 +8,7 @@
     └── NotReadyError    a step was asked for before the one it depends on
 
 A message says what was expected, what came, where, and what to do. The CLI turns every one of them
-into exit code 2; serving maps them to problem JSON in `serving.problems`. An unknown user or item is
+into exit code 2; serving maps them to problem JSON in `serving.http.problems`. An unknown user or item is
 not an error anywhere: it is the cold-start path.
 """
 

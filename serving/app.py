@@ -23,9 +23,10 @@ from starlette.routing import Route
 from catalog.errors import ConfigError, RecommenderError
 from catalog.store import LiveStore
 from embeddings.store import EmbeddingStore
-from serving import problems
-from serving.counts import Counts
-from serving.limits import LimitBody
+from serving.http import problems
+from serving.http.limits import LimitBody
+from serving.observe.counts import Counts
+from serving.observe.traffic import Traffic
 from serving.page import assets, dataset, lists, pictures
 from serving.routes import (
     admin,
@@ -43,7 +44,6 @@ from serving.routes import (
 from serving.service import Service, opened
 from serving.settings import Settings
 from serving.storefronts import movies, picture_posts, posts, retailer, shop, shop_events
-from serving.traffic import Traffic
 
 log = logging.getLogger(__name__)
 ROUTERS = (
@@ -119,7 +119,7 @@ def serve(settings: Settings) -> None:
 
     from bundle.manifest import read_manifest
     from bundle.versions import current
-    from serving.connection import WholeAnswers
+    from serving.http.connection import WholeAnswers
 
     read_manifest(settings.bundle or current(settings.bundles))
     options: dict[str, Any] = {

@@ -30,7 +30,7 @@ from index.faiss_index import FaissIndex
 from index.live import LiveIndex
 from index.protocol import Mask, VectorIndex
 from index.words import Counts, LiveWords, WordIndex, words_of, write_words
-from serving.resemblance import Resemblance
+from serving.recommend.resemblance import Resemblance
 from towers.cross import TABLES, Int32s, ItemColumns
 from towers.features import FeatureSpace
 

@@ -16,15 +16,15 @@ from catalog.records import History, Ints
 from catalog.schema import DatasetSchema
 from embeddings.store import EmbeddingStore
 from serving.catalogue import Catalogue
-from serving.expand import Expansion
-from serving.inputs import ListIn, PageIn, RecommendationsIn
-from serving.likeness import Profile, Weights
-from serving.pipeline import NO_ROWS, Pipeline, PipelineConfig, Query, Ranked, UserState
-from serving.senses import LARGE, Senses
+from serving.http.inputs import ListIn, PageIn, RecommendationsIn
+from serving.live.state import Known
+from serving.recommend.likeness import Profile, Weights
+from serving.recommend.pipeline import NO_ROWS, Pipeline, PipelineConfig, Query, Ranked, UserState
+from serving.search.expand import Expansion
+from serving.search.senses import LARGE, Senses
+from serving.search.synonyms import Synonyms
+from serving.search.titles import Titles
 from serving.settings import Settings
-from serving.state import Known
-from serving.synonyms import Synonyms
-from serving.titles import Titles
 
 log = logging.getLogger(__name__)
 GC_AFTER = 20_000

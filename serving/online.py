@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from embeddings.store import EmbeddingStore
+from serving.live.pulse import Pulse
+from serving.live.state import GuardedStore
+from serving.live.stock import Stock
 from serving.model import Model
-from serving.pipeline import Timed
-from serving.pulse import Pulse
+from serving.recommend.pipeline import Timed
 from serving.settings import Settings
-from serving.state import GuardedStore
-from serving.stock import Stock
 
 log = logging.getLogger(__name__)
 CATCH_UP_SECONDS = 30.0

@@ -28,15 +28,15 @@ from catalog.mongo_live import MongoLiveStore
 from catalog.store import LiveStore
 from embeddings.mongo import MongoEmbeddingStore
 from embeddings.store import EmbeddingStore, MemoryEmbeddingStore
-from serving.counts import SWAPS, Counts
-from serving.impressions import Impressions
+from serving.live.impressions import Impressions
+from serving.live.state import GuardedStore, Known, load, stranger
+from serving.live.stock import Stock
 from serving.memory import give_back
 from serving.model import Model
+from serving.observe.counts import SWAPS, Counts
+from serving.observe.overview import Window
 from serving.online import Online
-from serving.overview import Window
 from serving.settings import Settings
-from serving.state import GuardedStore, Known, load, stranger
-from serving.stock import Stock
 
 log = logging.getLogger(__name__)
 WATCH_SECONDS = 0.5

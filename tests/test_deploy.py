@@ -11,7 +11,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from serving.counts import Counts
+from serving.observe.counts import Counts
 from towerbridge.cli import app
 from towerbridge.config import _keys, variable_of
 from towerbridge.jobs import JOBS

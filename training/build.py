@@ -15,7 +15,7 @@ from bundle.writer import BundleWriter, new_version
 from embeddings.encoder import Modality
 from index.faiss_index import FaissIndex, measured_recall
 from index.words import words_of, write_words
-from serving.synonyms import CARRIED, Synonyms
+from serving.search.synonyms import CARRIED, Synonyms
 from training.run import GRAPHS, Run
 from training.sources.best_value import best_value
 from training.sources.tfidf import tfidf

@@ -13,7 +13,7 @@ import numpy as np
 
 from bundle.reader import Bundle
 from catalog.progress import SILENT, Progress
-from serving.pipeline import Pipeline, UserState
+from serving.recommend.pipeline import Pipeline, UserState
 from training.dataset import TrainingData
 from training.metrics import Doubles, rmse
 from training.split import next_item

@@ -17,7 +17,7 @@ import numpy as np
 
 from catalog.errors import NotReadyError
 from catalog.progress import SILENT, Progress
-from serving.runs import CURVES
+from serving.observe.runs import CURVES
 from towers.cross import CROSS
 from towers.device import use_device
 from towers.features import FeatureSpace

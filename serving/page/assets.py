@@ -16,7 +16,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from serving.problems import problem
+from serving.http.problems import problem
 
 router = APIRouter(include_in_schema=False)
 BUILT = Path(__file__).parent / "static"

@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 
 from catalog.schema import DatasetSchema
 from catalog.schema import Feature as Declared
-from serving.answers import json_answer
+from serving.http.answers import json_answer
+from serving.http.problems import RESPONSES, request_id
 from serving.page.pictures import usual_ratio
-from serving.problems import RESPONSES, request_id
 from serving.service import service_of
 
 router = APIRouter()

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from serving.answers import RankedList, ranked_items, ranked_list
-from serving.inputs import Id, PageIn
-from serving.problems import RESPONSES, request_id
-from serving.query import PlainRoute, documented, read_path_id, read_query
+from serving.http.answers import RankedList, ranked_items, ranked_list
+from serving.http.inputs import Id, PageIn
+from serving.http.problems import RESPONSES, request_id
+from serving.http.query import PlainRoute, documented, read_path_id, read_query
+from serving.live.state import stranger
 from serving.service import service_of
-from serving.state import stranger
 
 router = APIRouter(tags=["recommendations"], route_class=PlainRoute)
 NOBODY = ""

@@ -15,9 +15,9 @@ from PIL import Image
 
 from catalog.errors import StoreError
 from embeddings.content import UnreadableError, image_bytes
-from serving.inputs import PathId
+from serving.http.inputs import PathId
+from serving.http.problems import UNKNOWN, problem, request_id
 from serving.model import Model
-from serving.problems import UNKNOWN, problem, request_id
 from serving.service import Service, service_of
 
 router = APIRouter(tags=["items"])

@@ -11,15 +11,15 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from catalog.errors import StoreError
-from serving import overview
-from serving.admin import FORBIDDEN, admin
-from serving.answers import json_answer
-from serving.chart import chart
-from serving.inputs import PathId
-from serving.inspection import inspect
-from serving.problems import request_id
+from serving.http.admin import FORBIDDEN, admin
+from serving.http.answers import json_answer
+from serving.http.inputs import PathId
+from serving.http.problems import request_id
+from serving.observe import overview
+from serving.observe.chart import chart
+from serving.observe.inspection import inspect
+from serving.observe.runs import runs
 from serving.routes.interactions import iso
-from serving.runs import runs
 from serving.service import Service, service_of
 
 router = APIRouter(tags=["admin"], dependencies=[Depends(admin)])

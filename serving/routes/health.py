@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from catalog.errors import StoreError
-from serving.answers import json_answer
-from serving.problems import RESPONSES, request_id
+from serving.http.answers import json_answer
+from serving.http.problems import RESPONSES, request_id
 from serving.service import service_of
 
 router = APIRouter(tags=["health"])

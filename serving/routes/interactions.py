@@ -11,10 +11,10 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from catalog.errors import DataError
-from serving.answers import Accepted, Events, json_answer
-from serving.counts import EVENTS
-from serving.inputs import MAX_ROWS, EventError, InteractionIn, PathId, read_event
-from serving.problems import BODY_RESPONSES, RESPONSES, problem, request_id
+from serving.http.answers import Accepted, Events, json_answer
+from serving.http.inputs import MAX_ROWS, EventError, InteractionIn, PathId, read_event
+from serving.http.problems import BODY_RESPONSES, RESPONSES, problem, request_id
+from serving.observe.counts import EVENTS
 from serving.service import service_of
 
 router = APIRouter(tags=["interactions"])

@@ -13,10 +13,11 @@ from fastapi.responses import Response
 
 from catalog.records import Item, ItemId
 from embeddings.content import UnreadableError
-from serving.answers import StoredItemOut, WrittenItem, json_answer
-from serving.fetch import fetch
-from serving.inputs import PathId
-from serving.intake import (
+from serving.http.answers import StoredItemOut, WrittenItem, json_answer
+from serving.http.inputs import PathId
+from serving.http.problems import BODY_RESPONSES, UNKNOWN, problem, request_id
+from serving.live.fetch import fetch
+from serving.live.intake import (
     ItemBody,
     ItemChange,
     ItemIn,
@@ -27,10 +28,9 @@ from serving.intake import (
     read_features,
     refused,
 )  # fmt: skip
-from serving.problems import BODY_RESPONSES, UNKNOWN, problem, request_id
+from serving.live.stock import Taken
 from serving.routes.interactions import iso
 from serving.service import Service, service_of
-from serving.stock import Taken
 
 router = APIRouter(tags=["items"])
 TRIES = 3

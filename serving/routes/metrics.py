@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from serving.metrics import Exposition
+from serving.observe.metrics import Exposition
 from serving.service import service_of
 
 router = APIRouter(tags=["health"])

@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 from bundle import versions
 from bundle.registry import Model
 from catalog.errors import BundleError, ConfigError
-from serving.admin import FORBIDDEN, admin
-from serving.answers import json_answer
-from serving.problems import problem, request_id
+from serving.http.admin import FORBIDDEN, admin
+from serving.http.answers import json_answer
+from serving.http.problems import problem, request_id
 from serving.routes.interactions import iso
 from serving.service import service_of
 

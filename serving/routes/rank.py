@@ -7,9 +7,9 @@ import time
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from serving.answers import RankedList, ranked_items, ranked_list
-from serving.inputs import CandidateIn, RankIn
-from serving.problems import BODY_RESPONSES, request_id
+from serving.http.answers import RankedList, ranked_items, ranked_list
+from serving.http.inputs import CandidateIn, RankIn
+from serving.http.problems import BODY_RESPONSES, request_id
 from serving.service import service_of
 
 router = APIRouter(tags=["recommendations"])

@@ -7,11 +7,11 @@ import time
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from serving.answers import RankedList, ranked_items, ranked_list
-from serving.inputs import RecommendationsIn
-from serving.likeness import taste
-from serving.problems import RESPONSES, request_id
-from serving.query import PlainRoute, documented, read_path_id, read_query
+from serving.http.answers import RankedList, ranked_items, ranked_list
+from serving.http.inputs import RecommendationsIn
+from serving.http.problems import RESPONSES, request_id
+from serving.http.query import PlainRoute, documented, read_path_id, read_query
+from serving.recommend.likeness import taste
 from serving.service import service_of
 
 router = APIRouter(tags=["recommendations"], route_class=PlainRoute)

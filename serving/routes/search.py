@@ -9,15 +9,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from embeddings.content import UnreadableError
-from serving.answers import SearchResults, found_items, json_answer
-from serving.inputs import PictureSearchIn, SearchIn
-from serving.intake import ImageQuery, checked, given_bytes, kept, read_body, refused
-from serving.lookup import likes, look_up
+from serving.http.answers import SearchResults, found_items, json_answer
+from serving.http.inputs import PictureSearchIn, SearchIn
+from serving.http.problems import BODY_RESPONSES, RESPONSES, problem, request_id
+from serving.http.query import PlainRoute, documented, read_query
+from serving.live.intake import ImageQuery, checked, given_bytes, kept, read_body, refused
 from serving.model import Model
-from serving.pipeline import UserState
-from serving.problems import BODY_RESPONSES, RESPONSES, problem, request_id
-from serving.query import PlainRoute, documented, read_query
-from serving.search import Found, search
+from serving.recommend.pipeline import UserState
+from serving.search.hybrid import Found, search
+from serving.search.lookup import likes, look_up
 from serving.service import Service, service_of
 
 router = APIRouter(tags=["search"], route_class=PlainRoute)

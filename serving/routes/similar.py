@@ -9,11 +9,11 @@ import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from serving.answers import SimilarItems, json_answer, ranked_items
-from serving.inputs import SimilarIn
-from serving.likeness import Weights, item_profile
-from serving.problems import UNKNOWN, problem, request_id
-from serving.query import PlainRoute, documented, read_path_id, read_query
+from serving.http.answers import SimilarItems, json_answer, ranked_items
+from serving.http.inputs import SimilarIn
+from serving.http.problems import UNKNOWN, problem, request_id
+from serving.http.query import PlainRoute, documented, read_path_id, read_query
+from serving.recommend.likeness import Weights, item_profile
 from serving.service import service_of
 
 router = APIRouter(tags=["items"], route_class=PlainRoute)

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from catalog.records import User, UserId
-from serving.answers import StoredUser, WrittenUser, json_answer
-from serving.inputs import PathId
-from serving.intake import UserBody, UserIn, read_features
-from serving.problems import BODY_RESPONSES, UNKNOWN, problem, request_id
+from serving.http.answers import StoredUser, WrittenUser, json_answer
+from serving.http.inputs import PathId
+from serving.http.problems import BODY_RESPONSES, UNKNOWN, problem, request_id
+from serving.live.intake import UserBody, UserIn, read_features
 from serving.service import service_of
 
 router = APIRouter(tags=["users"])

@@ -9,7 +9,7 @@ import numpy as np
 
 from catalog.records import Candidates
 from index.protocol import Mask
-from serving.ranker import Viewer
+from serving.recommend.ranker import Viewer
 
 NOTHING = Candidates(np.zeros(0, np.int64), np.zeros(0, np.float32))
 """The answer of a source that has nothing to say."""

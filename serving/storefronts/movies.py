@@ -11,9 +11,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from serving.answers import RankedMovies, json_answer
-from serving.inputs import RankMoviesIn
-from serving.problems import BODY_RESPONSES, request_id
+from serving.http.answers import RankedMovies, json_answer
+from serving.http.inputs import RankMoviesIn
+from serving.http.problems import BODY_RESPONSES, request_id
 from serving.service import service_of
 
 router = APIRouter(tags=["storefronts"])

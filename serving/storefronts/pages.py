@@ -16,7 +16,7 @@ from catalog.records import FeatureValue, Ints
 from catalog.schema import DatasetSchema
 from catalog.store import Told
 from serving.catalogue import Catalogue
-from serving.state import GuardedStore
+from serving.live.state import GuardedStore
 
 log = logging.getLogger(__name__)
 _NOTHING = Told("", None)

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, model_validator
 
-from serving.answers import ByModality, json_answer
-from serving.inputs import Id
-from serving.likeness import MODALITIES, Weights, taste
-from serving.pipeline import Query, Ranked
-from serving.problems import RESPONSES, request_id
-from serving.query import PlainRoute, documented, read_query
+from serving.http.answers import ByModality, json_answer
+from serving.http.inputs import Id
+from serving.http.problems import RESPONSES, request_id
+from serving.http.query import PlainRoute, documented, read_query
+from serving.recommend.likeness import MODALITIES, Weights, taste
+from serving.recommend.pipeline import Query, Ranked
 from serving.service import service_of
 from serving.storefronts.pages import Page, pages
 

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from serving.answers import json_answer
-from serving.inputs import Id, Time
-from serving.pipeline import Query
-from serving.problems import RESPONSES, request_id
-from serving.query import PlainRoute, documented, read_query
+from serving.http.answers import json_answer
+from serving.http.inputs import Id, Time
+from serving.http.problems import RESPONSES, request_id
+from serving.http.query import PlainRoute, documented, read_query
+from serving.recommend.pipeline import Query
 from serving.service import service_of
 from serving.storefronts.ids import numeric, spoken
 from serving.storefronts.pages import category, pages

@@ -11,12 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from serving.answers import json_answer
-from serving.inputs import Id
-from serving.intake import checked, parsed
-from serving.pipeline import Query
-from serving.problems import BODY_RESPONSES, request_id
-from serving.query import PlainRoute
+from serving.http.answers import json_answer
+from serving.http.inputs import Id
+from serving.http.problems import BODY_RESPONSES, request_id
+from serving.http.query import PlainRoute
+from serving.live.intake import checked, parsed
+from serving.recommend.pipeline import Query
 from serving.service import service_of
 from serving.storefronts.ids import numeric, spoken
 

@@ -18,13 +18,13 @@ from pydantic import BaseModel, Field
 
 from catalog.errors import StoreError
 from catalog.records import Interaction, Ints
-from serving.answers import json_answer
-from serving.likeness import Weights, item_profile
-from serving.lookup import NOBODY, look_up
+from serving.http.answers import json_answer
+from serving.http.problems import UNKNOWN, problem, request_id
+from serving.http.query import PlainRoute, documented, read_query
 from serving.model import Model
-from serving.pipeline import NO_ROWS, Query, UserState
-from serving.problems import UNKNOWN, problem, request_id
-from serving.query import PlainRoute, documented, read_query
+from serving.recommend.likeness import Weights, item_profile
+from serving.recommend.pipeline import NO_ROWS, Query, UserState
+from serving.search.lookup import NOBODY, look_up
 from serving.service import Service, service_of
 from serving.storefronts.blend import blend
 from serving.storefronts.pages import pages

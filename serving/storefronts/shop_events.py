@@ -16,11 +16,11 @@ from starlette.exceptions import HTTPException
 from catalog.errors import DataError
 from catalog.records import Interaction, ItemId, UserId
 from catalog.schema import DatasetSchema
-from serving.answers import json_answer
-from serving.counts import EVENTS
-from serving.intake import checked, parsed
-from serving.problems import request_id
-from serving.query import PlainRoute, documented, read_query
+from serving.http.answers import json_answer
+from serving.http.problems import request_id
+from serving.http.query import PlainRoute, documented, read_query
+from serving.live.intake import checked, parsed
+from serving.observe.counts import EVENTS
 from serving.routes.interactions import iso
 from serving.service import service_of
 from serving.storefronts.shop_inputs import (

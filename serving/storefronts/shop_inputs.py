@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, StrictStr, WithJsonSchema
 from starlette.exceptions import HTTPException
 
-from serving.problems import BODY_RESPONSES, RESPONSES
+from serving.http.problems import BODY_RESPONSES, RESPONSES
 
 USER, PRODUCT = r"^[a-zA-Z0-9]{1,50}$", r"^[A-Z0-9]{10}$"
 LONGEST_QUERY = 255

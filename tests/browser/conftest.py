@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from serving.app import create_app
-from serving.connection import WholeAnswers
+from serving.http.connection import WholeAnswers
 from serving.settings import Settings
 from tests.serving.sensing import Shop, sensing_bundle
 

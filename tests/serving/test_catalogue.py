@@ -14,11 +14,11 @@ from bundle.reader import Bundle, Content
 from catalog.records import Candidates, Item, ItemId
 from embeddings.hashing import HashingImageEncoder, HashingTextEncoder
 from serving.catalogue import Catalogue
-from serving.pipeline import Pipeline, PipelineConfig, Query, UserState
-from serving.ranker import Scores, Viewer
-from serving.resemblance import CONTENT, Resemblance, hear_of_new
+from serving.recommend.pipeline import Pipeline, PipelineConfig, Query, UserState
+from serving.recommend.ranker import Scores, Viewer
+from serving.recommend.resemblance import CONTENT, Resemblance, hear_of_new
 from tests.bundle import senses
-from tests.serving.test_pipeline import STRANGER, history
+from tests.serving.recommend.test_pipeline import STRANGER, history
 from towers.cross import heard
 from towers.features import FeatureSpace
 

@@ -15,10 +15,10 @@ from starlette.testclient import TestClient
 from catalog.errors import StoreError
 from catalog.impressions import MemoryImpressions
 from serving.app import create_app
-from serving.chart import plane
-from serving.counts import IMPRESSIONS, Counts
-from serving.impressions import MOST_WAITING, Impressions
-from serving.overview import gini
+from serving.live.impressions import MOST_WAITING, Impressions
+from serving.observe.chart import plane
+from serving.observe.counts import IMPRESSIONS, Counts
+from serving.observe.overview import gini
 from serving.settings import Settings
 from tests.bundle import senses
 from tests.serving.sensing import Shop, eventually, ids

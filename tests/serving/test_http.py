@@ -384,8 +384,8 @@ class TestOperations:
         assert client.get("/docs").status_code == 200
 
     def test_answers_are_what_their_models_say(self, client: TestClient) -> None:
-        from serving.answers import Events, RankedList, RankedMovies
-        from serving.problems import Problem
+        from serving.http.answers import Events, RankedList, RankedMovies
+        from serving.http.problems import Problem
 
         RankedList.model_validate_json(client.get(url("u1"), params={"explain": True}).content, strict=True)
         ranked = client.post("/v1/rank", json={"user_id": "u1", "candidates": ["i1", "zz"]})

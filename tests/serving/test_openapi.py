@@ -26,7 +26,7 @@ from catalog.memory import MemoryStore
 from catalog.records import User, UserId
 from embeddings.store import MemoryEmbeddingStore
 from serving.app import create_app
-from serving.connection import WholeAnswers
+from serving.http.connection import WholeAnswers
 from serving.settings import Settings
 from tests.serving.storefronts.conftest import asin, wares, wares_bundle
 

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from serving.counts import Counts
+from serving.observe.counts import Counts
 from tests.serving.sensing import Shop
 from tests.serving.test_documented import EXAMPLE, shape
 from tests.serving.test_swap import home, serving, shop, three

@@ -22,8 +22,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from catalog.errors import RecommenderError
-from serving import answers, problems
 from serving.app import create_app
+from serving.http import answers, problems
 from serving.routes import models as routes
 from serving.settings import Settings
 from tests.bundle import senses

@@ -8,7 +8,7 @@ import pytest
 
 from bundle.reader import Bundle
 from catalog.errors import ConfigError
-from serving.synonyms import Synonyms
+from serving.search.synonyms import Synonyms
 from tests.training.conftest import has_training
 
 pytestmark = [pytest.mark.train, has_training]

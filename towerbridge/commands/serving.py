@@ -68,8 +68,8 @@ async def _answer(settings: Settings, user: str, limit: int) -> dict[str, Any]:
     import time
     import uuid
 
-    from serving.answers import ranked_items, ranked_list
-    from serving.pipeline import Query
+    from serving.http.answers import ranked_items, ranked_list
+    from serving.recommend.pipeline import Query
     from serving.service import opened
 
     async with opened(settings) as service:

@@ -13,7 +13,7 @@ import numpy as np
 from bundle.reader import Bundle
 from catalog.progress import SILENT, Progress
 from catalog.records import Ints
-from serving.pipeline import Pipeline, PipelineConfig, Query, UserState
+from serving.recommend.pipeline import Pipeline, PipelineConfig, Query, UserState
 from training.answers import Answers, answer_states
 from training.metrics import PER_USER, Doubles, recall_of
 from training.questions import Questions

@@ -18,8 +18,8 @@ from catalog.errors import NotReadyError
 from catalog.progress import Progress
 from catalog.records import Floats, Ints
 from index.faiss_index import FaissIndex, measured_recall
-from serving.pipeline import Pipeline, PipelineConfig, Query, UserState
-from serving.ranker import RetrievalRanker
+from serving.recommend.pipeline import Pipeline, PipelineConfig, Query, UserState
+from serving.recommend.ranker import RetrievalRanker
 from training.answers import Answers, answer_scores, answer_states
 from training.baselines.baseline import Learned
 from training.baselines.registry import fitted, validation

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from bundle.reader import Bundle
-from serving.pipeline import Pipeline, PipelineConfig
+from serving.recommend.pipeline import Pipeline, PipelineConfig
 from training.build import build
 from training.config import TrainConfig
 from training.course import Course

@@ -11,14 +11,14 @@ import pytest
 from bundle.reader import Bundle
 from catalog.errors import BundleError, ConfigError
 from catalog.records import History
-from serving.pipeline import Pipeline, PipelineConfig, Query
+from serving.recommend.pipeline import Pipeline, PipelineConfig, Query
 from serving.settings import Settings
 from serving.sources.categories import Taxonomy
 from serving.sources.merge import for_strangers
 from serving.sources.shares import NAMES, SHARES, read_shares, written
 from serving.sources.shelves import Shelves
 from tests.bundle.make import HIDDEN, N, make_bundle
-from tests.serving.test_pipeline import STRANGER, state
+from tests.serving.recommend.test_pipeline import STRANGER, state
 from towerbridge.config import load
 
 

@@ -8,7 +8,7 @@ import pytest
 from bundle.proposals import Trends
 from catalog.records import History
 from catalog.schema import DatasetSchema
-from serving.ranker import Viewer
+from serving.recommend.ranker import Viewer
 from serving.sources import trending
 from serving.sources.source import Demand
 from serving.sources.trending import HOUR, Trending, worths
