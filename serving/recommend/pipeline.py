@@ -25,14 +25,12 @@ from serving.recommend.explain import Reasons, reasons
 from serving.recommend.likeness import Profile, Weights, compare
 from serving.recommend.ranker import Ranker, Scores, Viewer, ranker_of
 from serving.recommend.rerank import diversify, make_room
-from serving.recommend.resemblance import hear_of_new
-from serving.sources.merge import Pool, Shares, ask, for_strangers, merge
+from serving.sources.merge import Pool, Shares, ask, by_one, for_strangers, merge
 from serving.sources.registry import default_sources
 from serving.sources.shares import DECAY, NAMES, SHARES
 from serving.sources.source import CandidateSource, Demand
 from serving.sources.trending import Trending
 from serving.sources.two_tower import TwoTower
-from towers.cross import heard
 from towers.features import FeatureSpace
 
 log = logging.getLogger(__name__)
@@ -140,7 +138,12 @@ class Pipeline:
         self.config = config or PipelineConfig()
         self.space = FeatureSpace.load(bundle.path / "features.json")
         self.catalogue = Catalogue(bundle, self.space)
-        self._sources = list(sources) if sources is not None else default_sources(bundle, self.config.decay)
+        self._shares = self.config.shares or tuple((bundle.manifest.shares or SHARES).items())
+        self._sources = list(
+            sources
+            if sources is not None
+            else default_sources(bundle, self.config.decay, dict(self._shares).get("new", 0.0))
+        )
         self._ranker = ranker or ranker_of(bundle, self.space)
         rank_by = bundle.manifest.rank_by
         self._ranked = rank_by == "ranker"
@@ -152,7 +155,6 @@ class Pipeline:
             )
         self.timed: Timed = _untold
         """Told how long user tower, retrieval, ranker and the rest of each recommendation took, in seconds."""
-        self._shares = self.config.shares or tuple((bundle.manifest.shares or SHARES).items())
 
     @property
     def trending(self) -> Trending | None:
@@ -172,11 +174,13 @@ class Pipeline:
     def shares(self, cold: bool) -> Shares:
         """What part of the pool sources fill first: of somebody nothing is known of, or of others."""
         if self._alone is not None:
-            return ((self._alone, 1.0),)
+            return by_one(self._shares, self._alone, cold)
         return for_strangers(self._shares) if cold else self._shares
 
     def recommend(self, state: UserState, query: Query) -> Ranked:
         """The best items that the user has not seen, `offset` … `offset + limit` of them."""
+        if (answer := self._at_once(state, query)) is not None:
+            return answer
         failed: list[str] = []
         began = perf_counter()
         viewer = self._viewer(state, failed, query.time)
@@ -195,7 +199,7 @@ class Pipeline:
             vectors = items.vectors[pool.found.rows[order]]
             chosen = diversify(vectors, scores[order], query.diversity, query.offset + query.limit)
             order = np.concatenate([order[chosen], np.delete(order, chosen)])
-        newcomers = self._newcomers(items, pool)
+        newcomers = self._newcomers(viewer, pool)
         if newcomers.any():
             order = order[make_room(newcomers[order], self.config.new_every)]
         page = order[query.offset : query.offset + query.limit]
@@ -234,7 +238,7 @@ class Pipeline:
         failed: list[str] = []
         if source is None:
             return Ranked(NO_ROWS, np.zeros(0, np.float32), [])
-        viewer = self._viewer(state, failed) if source.reads_towers else self._onlooker(state)
+        viewer = self._viewer(state, failed) if source.reads_vector else self._onlooker(state, query.time)
         allowed = self._allowed(viewer.items, state.seen, query)
         wanted = query.offset + query.limit
         found = ask(source, self._demand(viewer, state, allowed, wanted, query), failed)
@@ -324,26 +328,48 @@ class Pipeline:
         items = self.catalogue.now
         row = self.bundle.users.row(state.user.user_id) + 1 if state.user else 0
         inputs = self.space.user_inputs(state.user, row)
-        said = heard(state.history, items.columns)
-        hear_of_new(said, state.history, items.columns, items.bundled)
         try:
             feeds = {**inputs, **self.space.history_inputs(state.history, items.vectors)}
             vector = self.bundle.user_tower.run(feeds)["user_vector"][0]
             if not np.isfinite(vector).all():
                 raise ValueError("the user tower answered numbers that are not finite")
             cold = not row and not len(state.history)
-            return Viewer(items, inputs, vector, state.history, said, cold, time=time)
+            return Viewer(items, inputs, vector, state.history, cold, time=time)
         except (RecommenderError, ValueError, RuntimeError) as exc:
             log.error("user tower failed: %s", exc)
             failed.append("user_tower")
             zeros = np.zeros(self.bundle.manifest.dims.vector, np.float32)
-            return Viewer(items, inputs, zeros, state.history, said, cold=True, failed=True, time=time)
+            return Viewer(items, inputs, zeros, state.history, cold=True, failed=True, time=time)
 
-    def _onlooker(self, state: UserState) -> Viewer:
+    def _onlooker(self, state: UserState, time: float | None) -> Viewer:
         """A user as those see them who look at the history alone."""
         zeros = np.zeros(self.bundle.manifest.dims.vector, np.float32)
-        unheard = np.zeros((0, 0), np.float32)
-        return Viewer(self.catalogue.now, {}, zeros, state.history, unheard, cold=not len(state.history))
+        time = state.time if time is None else time
+        return Viewer(self.catalogue.now, {}, zeros, state.history, cold=not len(state.history), time=time)
+
+    def _at_once(self, state: UserState, query: Query) -> Ranked | None:
+        """A page of the source that decides alone, where it fills the page and nobody else has a say in it."""
+        source = None if self._alone is None else self.source(self._alone)
+        items = self.catalogue.now
+        newcomers = self.config.new_every and len(items) > items.bundled
+        if source is None or source.reads_vector or newcomers or query.explain or query.diversity > 0:
+            return None
+        began = perf_counter()
+        failed: list[str] = []
+        end = query.offset + query.limit
+        viewer = self._onlooker(state, query.time)
+        found = ask(
+            source,
+            self._demand(viewer, state, self._allowed(viewer.items, state.seen, query), end, query),
+            failed,
+        )
+        if len(found) < end:
+            return None
+        scores = self._by_place(len(found), max(self.config.candidates, end))
+        page = slice(query.offset, end)
+        answer = Ranked(found.rows[page], scores[page], [source.name] * query.limit)
+        self.timed((0.0, perf_counter() - began, 0.0, 0.0))
+        return answer
 
     def _demand(self, viewer: Viewer, state: UserState, allowed: Mask, wanted: int, query: Query) -> Demand:
         user_id = state.user.user_id if state.user else ""
@@ -364,20 +390,29 @@ class Pipeline:
 
     def _pool(self, viewer: Viewer, demand: Demand, failed: list[str]) -> Pool:
         pool = merge(self._sources, demand, self.shares(viewer.cold), failed)
+        if self._alone is not None:
+            pool = pool.led_by(self._alone)
         if viewer.failed or self._alone is not None:  # the order of the sources is the order
-            scores = np.linspace(1.0, 0.0, len(pool.found), endpoint=False, dtype=np.float32)
+            scores = self._by_place(len(pool.found), demand.k)
         else:
             scores = self._similarity(viewer, pool.found.rows)
         return Pool(Candidates(pool.found.rows, scores), pool.sources, pool.names)
 
-    def _newcomers(self, items: Rows, pool: Pool) -> Mask:
+    def _newcomers(self, viewer: Viewer, pool: Pool) -> Mask:
         """`[n]` which of a pool came after the training, and lie as near the user as what the towers found."""
-        new: Mask = pool.found.rows >= items.bundled
-        found = pool.sources == pool.names.index(TwoTower.name) if TwoTower.name in pool.names else ~new
-        if not self.config.new_every or not new.any() or not found.any():
+        new: Mask = pool.found.rows >= viewer.items.bundled
+        if not self.config.new_every or viewer.failed or not new.any():
             return np.zeros(len(new), bool)
-        new &= pool.found.scores >= pool.found.scores[found].min()
+        found = pool.of(TwoTower.name)
+        found = found if found.any() else ~new
+        near = pool.found.scores if self._alone is None else self._similarity(viewer, pool.found.rows)
+        new &= near >= near[found].min(initial=np.inf)
         return new
+
+    def _by_place(self, count: int, of: int) -> Floats:
+        """`[count]` falling scores of an order that has none of its own, from 1 towards 0 at place `of`."""
+        scores: Floats = 1.0 - np.arange(count, dtype=np.float32) / np.float32(of)
+        return scores
 
     def _similarity(self, viewer: Viewer, rows: Ints) -> Floats:
         # `take` gathers rows of a matrix in a third of the time of an index.

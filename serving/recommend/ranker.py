@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,30 +15,35 @@ from bundle.reader import Bundle
 from bundle.tabular import Tabular
 from catalog.records import Candidates, Floats, History
 from serving.catalogue import Rows
-from towers.cross import cross_features
+from serving.recommend.resemblance import hear_of_new
+from towers.cross import cross_features, heard
 from towers.features import FeatureSpace
 from towers.tabular import Counts, Moment, tabular_features
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Viewer:
     """One user as the stages see them, and the items of that moment."""
 
     items: Rows
-
     inputs: Mapping[str, NDArray[Any]]
     """`user_row [1]`, `user_tokens [1, Pu]`."""
     vector: Floats
     """[D]"""
     history: History
-    said: Floats
-    """[what is heard, n items] what the latest items' neighbours say about each: `towers.cross.heard`."""
     cold: bool
     """Neither an id embedding nor a history: only side features speak for them."""
     failed: bool = False
     """The user tower failed; the vector is zero."""
     time: float | None = None
     """As of when, in seconds since the epoch; None is now."""
+
+    @cached_property
+    def said(self) -> Floats:
+        """[what is heard, n items] what the latest items' neighbours say about each: `towers.cross.heard`."""
+        said = heard(self.history, self.items.columns)
+        hear_of_new(said, self.history, self.items.columns, self.items.bundled)
+        return said
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class ItemItem:
     """What was seen together with the user's latest items."""
 
     name = "item_item"
-    reads_towers = True
+    reads_vector = False
 
     def find(self, demand: Demand) -> Candidates:
         """Co-visited items; nothing without a history."""

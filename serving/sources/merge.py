@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from catalog.errors import RecommenderError
 from catalog.records import Candidates, Ints
+from index.protocol import Mask
 from serving.sources.source import NOTHING, CandidateSource, Demand
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,24 @@ class Pool:
     sources: NDArray[np.int8]
     """[n] position in `names` of the source that proposed a row first."""
     names: tuple[str, ...]
+
+    def of(self, name: str) -> Mask:
+        """`[n]` what a source proposed first."""
+        by_it: Mask = self.sources == (self.names.index(name) if name in self.names else -1)
+        return by_it
+
+    def led_by(self, name: str) -> Pool:
+        """The same with what one source proposed before all else."""
+        order = np.argsort(~self.of(name), kind="stable")
+        return Pool(
+            Candidates(self.found.rows[order], self.found.scores[order]), self.sources[order], self.names
+        )
+
+
+def by_one(shares: Shares, name: str, cold: bool) -> Shares:
+    """Shares where one source decides: all but the newcomers' is its own, or, of strangers, what is popular."""
+    newcomers = tuple((each, share) for each, share in shares if each == "new")
+    return (*newcomers, (name, 1.0), ("popular", 1.0)) if cold else (*newcomers, (name, 1.0))
 
 
 def for_strangers(shares: Shares) -> Shares:

@@ -9,22 +9,25 @@ from serving.sources.categories import Diverse, Taxonomy, TopCategories
 from serving.sources.item_item import ItemItem
 from serving.sources.listed import Listed
 from serving.sources.neighbours import Neighbours
-from serving.sources.shares import DECAY, NAMES
+from serving.sources.shares import DECAY, NAMES, SHARES
 from serving.sources.shelves import Shelves
 from serving.sources.source import CandidateSource
 from serving.sources.trending import Trending
 from serving.sources.two_tower import New, TwoTower
 
 
-def default_sources(bundle: Bundle, decay: float = DECAY) -> list[CandidateSource]:
+def default_sources(
+    bundle: Bundle, decay: float = DECAY, new: float = SHARES["new"]
+) -> list[CandidateSource]:
     """The sources that a bundle carries, in order of precedence.
 
     Args:
         bundle: an open bundle.
         decay: of trending, per hour.
+        new: the share of a pool that newcomers have at most.
     """
     parts = bundle.proposals
-    sources: list[CandidateSource] = [New(), TwoTower(), ItemItem(), Trending(parts.trends, decay)]
+    sources: list[CandidateSource] = [New(new), TwoTower(), ItemItem(), Trending(parts.trends, decay)]
     sources.append(Listed("popular", bundle.popular.astype(np.int64), bundle.popularity))
     for name, table in (("rules", parts.rules), ("tfidf", parts.tfidf)):
         if table.rows.shape[1]:

@@ -16,9 +16,7 @@ NAMES = (
     "top_categories", "diverse",
 )  # fmt: skip
 """In order of precedence. A bundle need not carry all of them."""
-NEW_SHARE = 0.05
-"""Of the pool, at most: newcomers are let in beside the others, not instead of them."""
-SHARES: Mapping[str, float] = {"new": NEW_SHARE, "two_tower": 0.6, "item_item": 0.3, "popular": 0.1}
+SHARES: Mapping[str, float] = {"new": 0.05, "two_tower": 0.6, "item_item": 0.3, "popular": 0.1}
 """Of the pool, what each fills first; the others only fill gaps, or answer when they are asked for by name."""
 
 

@@ -37,8 +37,8 @@ class CandidateSource(Protocol):
         """How answers, settings and manifests call it."""
 
     @property
-    def reads_towers(self) -> bool:
-        """Whether it reads the user's vector or what neighbours say; others are asked without either."""
+    def reads_vector(self) -> bool:
+        """Whether it reads the user's vector; for the others no user tower has to run."""
 
     def find(self, demand: Demand) -> Candidates:
         """At most `demand.k` of the allowed rows, best first; scores need only rank within the source."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from catalog.records import Candidates
 from index.protocol import best
-from serving.sources.shares import NEW_SHARE
 from serving.sources.source import NOTHING, Demand
 
 
@@ -16,7 +15,7 @@ class TwoTower:
     """The items whose vectors are nearest the user's."""
 
     name = "two_tower"
-    reads_towers = True
+    reads_vector = True
 
     def find(self, demand: Demand) -> Candidates:
         """Nearest by inner product; nobody where there is no user vector."""
@@ -32,7 +31,11 @@ class New:
     """
 
     name = "new"
-    reads_towers = True
+    reads_vector = True
+
+    def __init__(self, share: float) -> None:
+        """Let newcomers in beside the others, not instead of them: at most `share` of a pool, gaps or not."""
+        self._share = share
 
     def find(self, demand: Demand) -> Candidates:
         """New items by inner product, at most their share of the pool; nobody where there is no user vector."""
@@ -40,4 +43,4 @@ class New:
         if items.bundled == len(items) or viewer.failed:
             return NOTHING
         rows = items.bundled + np.flatnonzero(demand.allowed[items.bundled :])
-        return best(rows, items.vectors[rows] @ viewer.vector, ceil(NEW_SHARE * demand.k))
+        return best(rows, items.vectors[rows] @ viewer.vector, ceil(self._share * demand.k))

@@ -191,6 +191,22 @@ def test_a_newcomer_that_suits_has_a_place_whatever_the_ranker_says(
     assert len(set(ranked.rows.tolist())) == 10
 
 
+@pytest.mark.parametrize("like", ["liked", "disliked"])
+def test_where_one_source_decides_a_newcomer_has_its_place_if_it_suits(bundle: Bundle, like: str) -> None:
+    """Whether there are gaps or not; 12 candidates leave none, and popular items know nothing of who asks."""
+    deciding = replace(bundle, manifest=bundle.manifest.model_copy(update={"rank_by": "popular"}))
+    pipeline = Pipeline(deciding, PipelineConfig(candidates=12))
+    user = UserState(None, history(3), np.array([3]))
+    before = pipeline.recommend(user, Query())
+    assert set(before.sources) == {"popular"}
+    nearest_last = Pipeline(bundle).retrieve(user, Query(limit=100)).rows
+    copied = 3 if like == "liked" else int(nearest_last[-1])
+    put(pipeline.catalogue, replace(senses.item(copied), item_id=ItemId("twin")))
+    ranked = pipeline.recommend(user, Query())
+    expected = [*before.rows[:9].tolist(), senses.N] if like == "liked" else before.rows.tolist()
+    assert ranked.rows.tolist() == expected
+
+
 def test_the_ranker_alone_decides_where_no_place_is_kept(bundle: Bundle) -> None:
     pipeline = Pipeline(bundle, PipelineConfig(new_every=0), ranker=Hostile())
     put(pipeline.catalogue, replace(senses.item(3), item_id=ItemId("twin")))

@@ -14,11 +14,12 @@ import numpy as np
 
 from bundle.reader import Bundle
 from serving.recommend.pipeline import Pipeline, PipelineConfig
+from training.bootstrap import interval, resampled_means
 from training.build import build
 from training.config import TrainConfig
 from training.course import Course
 from training.dataset import TrainingData
-from training.metrics import ndcg_of, recall_of
+from training.metrics import Doubles, ndcg_of, recall_of
 from training.protocols.bandwidth import alone, pooled
 from training.questions import Questions
 from training.run import SUMMARY, Run
@@ -31,7 +32,8 @@ TOWERS = ("two_tower", "new")
 MOST = 1_000
 """Validation events that are asked, drawn evenly from all."""
 
-Figures = Mapping[str, Mapping[str, float]]
+Gains = Mapping[str, Doubles]
+"""By stage or source, `[questions]` its NDCG@10 for each."""
 
 
 def decided(run: Run, data: TrainingData, split: Split, config: TrainConfig, course: Course) -> Run:
@@ -50,9 +52,9 @@ def decided(run: Run, data: TrainingData, split: Split, config: TrainConfig, cou
     with TemporaryDirectory(prefix="towerbridge-choice-") as folder:
         bundle = Bundle.open(build(run, Path(folder)))
         course.progress.start("what each source is worth", None)
-        figures = measured(bundle, asked, config.candidates)
+        gains, figures = measured(bundle, asked, config.candidates)
     summary = run.summary
-    rank_by, reason = preferred(figures, summary.rank_by)
+    rank_by, reason = preferred(gains, summary.rank_by)
     if reason is not None:
         course.remark(reason)
     known = summary.metrics.get("validation")
@@ -79,8 +81,10 @@ def questions(data: TrainingData, split: Split) -> Questions:
     return Questions.of(data, users, split.begin[users], at, (np.arange(len(users)), data.log.item_rows[at]))
 
 
-def measured(bundle: Bundle, asked: Questions, pool: int) -> dict[str, dict[str, float]]:
+def measured(bundle: Bundle, asked: Questions, pool: int) -> tuple[Gains, dict[str, dict[str, float]]]:
     """NDCG@10 and recall of the pool on some questions: of both stages, of retrieval, and of each source alone.
+
+    The NDCG comes by question too.
 
     Args:
         bundle: its `rank_by` says what both stages are.
@@ -95,34 +99,47 @@ def measured(bundle: Bundle, asked: Questions, pool: int) -> dict[str, dict[str,
         name: pooled(pipeline, asked, pool) for name, pipeline in zip(STAGES, (whole, plain), strict=True)
     }
     answers |= {name: alone(whole, name, asked, pool) for name in whole.sources if name not in TOWERS}
-    found = {
+    gains = {name: ndcg_of(each.judged, 10) for name, each in answers.items()}
+    figures = {
         name: {
-            "ndcg@10": float(ndcg_of(each.judged, 10).mean()),
+            "ndcg@10": float(gains[name].mean()),
             "recall@pool": float(recall_of(each.judged, pool).mean()),
         }
         for name, each in answers.items()
     }
     for pipeline in (whole, plain):
         pipeline.catalogue.index.close()
-    return found
+    return gains, figures
 
 
-def preferred(figures: Figures, rank_by: str) -> tuple[str, str | None]:
+def preferred(gains: Gains, rank_by: str) -> tuple[str, str | None]:
     """What orders best by NDCG@10, and why, where it is not what the fit of the ranker would have.
 
     Of equals the one that reads more of the user goes first: both stages, retrieval, then sources as they precede
-    each other.
+    each other. Where a data set tells nothing of what users want, the first of them is so by chance: a source must
+    be ahead of both stages, or of what is popular, by more than other users would have made of it.
     """
-    best = max(figures, key=lambda name: figures[name]["ndcg@10"])
+    worth = {name: float(each.mean()) for name, each in gains.items()}
+    best = max(worth, key=lambda name: worth[name])
     if best == "pipeline":
         return rank_by, None
-    worth, whole = figures[best]["ndcg@10"], figures["pipeline"]["ndcg@10"]
     if best == "retrieval":
         return best, (
-            f"On validation the order of retrieval reaches NDCG@10 {worth:.4f}, both stages {whole:.4f}: "
-            "retrieval decides the order."
+            f"On validation the order of retrieval reaches NDCG@10 {worth[best]:.4f}, both stages "
+            f"{worth['pipeline']:.4f}: retrieval decides the order."
         )
-    return best, (
-        f"On validation the source {best} alone reaches NDCG@10 {worth:.4f}, both stages {whole:.4f}: "
-        "it decides the order, and the others fill what it leaves open."
+    told = (
+        f"On validation the source {best} alone reaches NDCG@10 {worth[best]:.4f}, both stages "
+        f"{worth['pipeline']:.4f}"
     )
+    if not any(ahead(gains[best], gains[other]) for other in ("pipeline", "popular")):
+        return rank_by, (
+            f"{told}, popular items {worth['popular']:.4f}: with other users each could have been the first, "
+            "so both stages decide the order."
+        )
+    return best, f"{told}: it decides the order, and the others fill what it leaves open."
+
+
+def ahead(one: Doubles, other: Doubles) -> bool:
+    """Whether the mean of one is above the other's in all but a fortieth of the resamples of users."""
+    return interval(resampled_means((one - other)[:, None])[:, 0])[0] > 0

@@ -180,7 +180,7 @@ def test_diversity_mixes_the_axes(pipeline: Pipeline) -> None:
 class Broken:
     """Stands for any stage; every use of it fails."""
 
-    reads_towers = True
+    reads_vector = True
 
     def __init__(self, error: Exception, name: str = "two_tower") -> None:
         self.error = error
@@ -275,3 +275,59 @@ def test_merging_without_sources_is_an_empty_pool(pipeline: Pipeline) -> None:
     viewer = pipeline._viewer(STRANGER, [])
     pool = merge([], Demand(viewer, np.ones(N, bool), 10), (), [])
     assert len(pool.found) == 0
+
+
+class TestOneSourceDecides:
+    """item_item has something to say of row 20: 21, then 22, in that order; no more."""
+
+    @pytest.fixture
+    def deciding(self, tmp_path: Path) -> Bundle:
+        return Bundle.open(make_bundle(tmp_path, rank_by="item_item"))
+
+    def test_a_page_that_it_fills_needs_no_towers_and_is_the_beginning_of_the_long_one(
+        self, deciding: Bundle
+    ) -> None:
+        class Unwanted:
+            inputs = deciding.user_tower.inputs
+            outputs = deciding.user_tower.outputs
+
+            def run(self, feeds: object) -> dict[str, np.ndarray]:
+                raise RuntimeError("the user tower was asked")
+
+        without = Pipeline(replace(deciding, user_tower=Unwanted()))
+        page, whole = (
+            pipeline.recommend(state(20), Query(limit=limit))
+            for pipeline, limit in ((without, 2), (Pipeline(deciding), 40))
+        )
+        assert page.rows.tolist() == whole.rows[:2].tolist() == [21, 22]
+        assert page.scores.tolist() == whole.scores[:2].tolist()
+        assert page.sources == whole.sources[:2] == ["item_item"] * 2
+        assert not page.degraded
+        assert without.recommend(state(20), Query(limit=1, offset=1)).rows.tolist() == [22]
+
+    def test_gaps_are_filled_by_the_others(self, deciding: Bundle) -> None:
+        page = Pipeline(deciding).recommend(state(20), Query(limit=4))
+        assert page.rows[:2].tolist() == [21, 22]
+        assert page.sources == ["item_item"] * 2 + ["two_tower"] * 2
+
+    def test_what_is_seen_or_filtered_is_left_out(self, deciding: Bundle) -> None:
+        pipeline = Pipeline(deciding)
+        assert pipeline.recommend(state(20, seen=(20, 21)), Query(limit=1)).rows.tolist() == [22]
+        blue = pipeline.recommend(state(20), Query(limit=1, exclude=np.array([21, 22])))
+        assert blue.sources == ["two_tower"]
+
+    def test_a_stranger_gets_what_is_popular(self, deciding: Bundle) -> None:
+        page = Pipeline(deciding).recommend(STRANGER, Query(limit=3))
+        assert (page.rows.tolist(), page.sources) == ([0, 1, 2], ["popular"] * 3)
+
+    def test_a_list_that_is_to_be_explained_or_diverse_goes_the_long_way(self, deciding: Bundle) -> None:
+        pipeline = Pipeline(deciding)
+        assert pipeline.recommend(state(20), Query(limit=2, explain=True)).reasons is not None
+        assert len(pipeline.recommend(state(20), Query(limit=2, diversity=1.0)).rows) == 2
+
+    def test_a_source_that_fails_is_named_once(self, deciding: Bundle) -> None:
+        broken = Broken(RuntimeError("x"), "item_item")
+        broken.reads_vector = False
+        sources = [broken, *[each for each in default_sources(deciding) if each.name == "popular"]]
+        ranked = Pipeline(deciding, sources=sources).recommend(state(20), Query(limit=2))
+        assert (ranked.failed, ranked.sources) == (("item_item",), ["popular"] * 2)

@@ -46,31 +46,48 @@ def bundle(tmp_path: Path) -> Bundle:
 
 def test_each_source_is_measured_alone(bundle: Bundle) -> None:
     """Row 5 implies 6 first, then 8; the ranker would go on within the category of 5."""
-    figures = measured(bundle, questions(*asked((1, 5, 6), (20, 24, 27))), pool=20)
+    gains, figures = measured(bundle, questions(*asked((1, 5, 6), (20, 24, 27))), pool=20)
     assert set(figures) == {"pipeline", "retrieval", *Pipeline(bundle).sources} - {"two_tower", "new"}
     # 6 comes first; 27 (0.2 of 24) third, after 25 (0.8 of 24) and 21 (0.8 of 20, an event earlier).
+    assert gains["rules"] == pytest.approx([1.0, 1 / np.log2(4)])
     assert figures["rules"] == {"ndcg@10": pytest.approx((1 + 1 / np.log2(4)) / 2), "recall@pool": 1.0}
     assert figures["rules"]["ndcg@10"] > figures["pipeline"]["ndcg@10"]
     assert figures["tfidf"] == {"ndcg@10": 0.0, "recall@pool": 0.0}
 
 
 def test_what_ships_is_what_wins_and_the_reason_is_told(bundle: Bundle) -> None:
-    figures = measured(bundle, questions(*asked((5, 8))), pool=20)
-    rank_by, reason = preferred(figures, "ranker")
+    gains, _ = measured(bundle, questions(*asked((5, 8))), pool=20)
+    rank_by, reason = preferred(gains, "ranker")
     assert rank_by == "rules"
     assert reason is not None
     assert "the source rules alone reaches NDCG@10 0.6309" in reason
     # The towers' own way: row 37 is longest on the axis of row 1.
-    figures = measured(bundle, questions(*asked((1, 33))), pool=20)
-    assert preferred(figures, "ranker") == ("ranker", None)
+    gains, _ = measured(bundle, questions(*asked((1, 33))), pool=20)
+    assert preferred(gains, "ranker") == ("ranker", None)
 
 
 def test_of_equals_both_stages_ship() -> None:
-    same = {"ndcg@10": 0.5, "recall@pool": 1.0}
-    figures = {"pipeline": same, "retrieval": same, "popular": same}
-    assert preferred(figures, "retrieval") == ("retrieval", None)
-    better = {**figures, "retrieval": {**same, "ndcg@10": 0.6}}
-    assert preferred(better, "ranker")[0] == "retrieval"
+    same = np.full(20, 0.5)
+    gains = {"pipeline": same, "retrieval": same, "popular": same}
+    assert preferred(gains, "retrieval") == ("retrieval", None)
+    assert preferred({**gains, "retrieval": same + 0.1}, "ranker")[0] == "retrieval"
+
+
+def test_a_source_must_be_ahead_by_more_than_chance() -> None:
+    """Of 100 questions four answered right, against two others: that may as well be chance."""
+    none, few, others = np.zeros(100), np.zeros(100), np.zeros(100)
+    few[:4] = others[4:6] = 1.0
+    rank_by, reason = preferred({"pipeline": others, "popular": others, "tfidf": few}, "ranker")
+    assert rank_by == "ranker"
+    assert reason is not None
+    assert "NDCG@10 0.0400, both stages 0.0200, popular items 0.0200" in reason
+    # Little ahead of both stages and far ahead of what is popular: there is something to tell, and it tells more.
+    many = np.concatenate([np.ones(20), np.zeros(80)])
+    fewer = np.concatenate([np.zeros(1), np.ones(19), np.zeros(80)])
+    assert preferred({"pipeline": fewer, "popular": none, "tfidf": many}, "ranker")[0] == "tfidf"
+    # Popular items are never ahead of themselves: only of both stages.
+    assert preferred({"pipeline": fewer, "popular": many}, "ranker")[0] == "ranker"
+    assert preferred({"pipeline": none, "popular": many}, "ranker")[0] == "popular"
 
 
 def test_a_source_that_decides_alone_serves(tmp_path: Path) -> None:
