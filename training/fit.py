@@ -89,8 +89,12 @@ def fit(
     else:
         restore(model, at, next(iter(batches())))
         rng.bit_generator.state = at.rng
-    per_step = examples / max(1, steps)
-    course.progress.start(label, 0 if at.done else round(per_step * (steps * (epochs - at.epoch) - at.step)))
+
+    def seen(number: int) -> int:
+        """Examples of so many batches of an epoch, about; never more than there are, as `steps` may be too few."""
+        return min(examples, round(number * examples / max(1, steps)))
+
+    course.progress.start(label, 0 if at.done else examples * (epochs - at.epoch) - seen(at.step))
     while not at.done:
         began = told = time.perf_counter()
         loss = tf.constant(at.loss)
@@ -99,13 +103,14 @@ def fit(
                 continue
             loss += train_step(batch)
             at.step = number
-            course.progress.advance(round(per_step * number) - round(per_step * (number - 1)))
+            course.progress.advance(seen(number) - seen(number - 1))
             if (now := time.perf_counter()) - told > TOLD_EVERY:
                 told = now
                 course.progress.note(epoch=at.epoch + 1, loss=float(loss) / number, **best_of(at))
             if course.checkpoints.due:
                 at.loss, at.seconds, began = float(loss), at.seconds + now - began, now
                 keep(model, at, label, course)
+        course.progress.advance(examples - seen(at.step))
         at.seconds += time.perf_counter() - began
         entry = {"epoch": float(at.epoch + 1), "loss": float(loss) / max(1, at.step)}
         at.epoch, at.step, at.loss, at.rng = at.epoch + 1, 0, 0.0, rng.bit_generator.state

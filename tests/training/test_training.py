@@ -11,6 +11,7 @@ from bundle.graph import OnnxGraph
 from bundle.reader import Bundle
 from catalog.errors import ConfigError, NotReadyError
 from catalog.memory import MemoryStore
+from catalog.progress import SILENT, Silent
 from embeddings.store import MemoryEmbeddingStore
 from tests.training.conftest import little_config, tiny
 from towers.export import probe, to_onnx
@@ -28,8 +29,6 @@ from training.retriever import fit_retriever
 from training.run import Run
 from training.split import next_item
 from training.train import train
-
-from catalog.progress import SILENT  # isort: skip
 
 pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]
 
@@ -172,6 +171,29 @@ def test_the_last_epoch_is_always_validated():
     fitted, _, weights = scripted([1.0, 2.0], patience=5, epochs=5, validate_every=3)
     assert fitted.best_epoch == 5
     assert len(weights) == 2
+
+
+@pytest.mark.parametrize("batches", [1, 4, 7])
+def test_progress_ends_at_its_total_however_many_batches_there_are(batches):
+    """The number of batches is an estimate; here four, of ten examples."""
+
+    class Counting(Silent):
+        total, done = 0, 0
+
+        def start(self, label, total):
+            self.total += total
+
+        def advance(self, count):
+            assert count >= 0
+            self.done += count
+
+    counting = Counting()
+    fit(
+        Scripted(), label="scripted", batches=lambda: [{"x": np.ones(1, np.float32)}] * batches, steps=4,
+        examples=10, validate=lambda: 1.0, patience=9, rng=np.random.default_rng(0), course=Course(counting),
+        epochs=3, learning_rate=0.1, validate_every=1,
+    )  # fmt: skip
+    assert counting.done == counting.total == 30
 
 
 def test_a_list_stands_for_its_whole_pool():
