@@ -179,16 +179,15 @@ class Pipeline:
 
     def recommend(self, state: UserState, query: Query) -> Ranked:
         """The best items that the user has not seen, `offset` … `offset + limit` of them."""
-        if (answer := self._at_once(state, query)) is not None:
-            return answer
         failed: list[str] = []
         began = perf_counter()
         viewer = self._viewer(state, failed, query.time)
+        stranger = self._stranger(viewer)
         seen = perf_counter()
         items = viewer.items
         allowed = self._allowed(items, state.seen, query)
-        wanted = max(self.config.candidates, query.offset + query.limit)
-        pool = self._pool(viewer, self._demand(viewer, state, allowed, wanted, query), failed)
+        wanted = self._wanted(items, query)
+        pool = self._pool(stranger, self._demand(viewer, state, allowed, wanted, query), failed)
         retrieved = perf_counter()
         ranked = self._ranks(viewer)
         scored = self._score(viewer, pool.found, failed, ratings=False) if ranked else None
@@ -218,7 +217,8 @@ class Pipeline:
         viewer = self._viewer(state, failed, query.time)
         wanted = max(self.config.candidates, query.offset + query.limit)
         allowed = self._allowed(viewer.items, state.seen, query)
-        found = self._pool(viewer, self._demand(viewer, state, allowed, wanted, query), failed).found
+        demand = self._demand(viewer, state, allowed, wanted, query)
+        found = self._pool(self._stranger(viewer), demand, failed).found
         return best(found.rows, found.scores, len(found))
 
     def propose(self, name: str, state: UserState, query: Query) -> Ranked:
@@ -238,7 +238,7 @@ class Pipeline:
         failed: list[str] = []
         if source is None:
             return Ranked(NO_ROWS, np.zeros(0, np.float32), [])
-        viewer = self._viewer(state, failed) if source.reads_vector else self._onlooker(state, query.time)
+        viewer = self._viewer(state, failed, query.time)
         allowed = self._allowed(viewer.items, state.seen, query)
         wanted = query.offset + query.limit
         found = ask(source, self._demand(viewer, state, allowed, wanted, query), failed)
@@ -321,55 +321,28 @@ class Pipeline:
 
     def _ranks(self, viewer: Viewer) -> bool:
         """Whether the order head decides: it learned from histories, and of somebody without one it knows nothing."""
-        return self._ranked and not viewer.cold
+        return self._ranked and not viewer.cold and not viewer.failed
 
     def _viewer(self, state: UserState, failed: list[str], time: float | None = None) -> Viewer:
-        time = state.time if time is None else time
+        """The user of a state; `failed` hears of the user tower when it fails, which is not before it is needed."""
         items = self.catalogue.now
         row = self.bundle.users.row(state.user.user_id) + 1 if state.user else 0
         inputs = self.space.user_inputs(state.user, row)
-        try:
-            feeds = {**inputs, **self.space.history_inputs(state.history, items.vectors)}
-            vector = self.bundle.user_tower.run(feeds)["user_vector"][0]
-            if not np.isfinite(vector).all():
-                raise ValueError("the user tower answered numbers that are not finite")
-            cold = not row and not len(state.history)
-            return Viewer(items, inputs, vector, state.history, cold, time=time)
-        except (RecommenderError, ValueError, RuntimeError) as exc:
-            log.error("user tower failed: %s", exc)
-            failed.append("user_tower")
-            zeros = np.zeros(self.bundle.manifest.dims.vector, np.float32)
-            return Viewer(items, inputs, zeros, state.history, cold=True, failed=True, time=time)
 
-    def _onlooker(self, state: UserState, time: float | None) -> Viewer:
-        """A user as those see them who look at the history alone."""
-        zeros = np.zeros(self.bundle.manifest.dims.vector, np.float32)
-        time = state.time if time is None else time
-        return Viewer(self.catalogue.now, {}, zeros, state.history, cold=not len(state.history), time=time)
+        def vector() -> Floats | None:
+            try:
+                feeds = {**inputs, **self.space.history_inputs(state.history, items.vectors)}
+                found: Floats = self.bundle.user_tower.run(feeds)["user_vector"][0]
+                if not np.isfinite(found).all():
+                    raise ValueError("the user tower answered numbers that are not finite")
+                return found
+            except (RecommenderError, ValueError, RuntimeError) as exc:
+                log.error("user tower failed: %s", exc)
+                failed.append("user_tower")
+                return None
 
-    def _at_once(self, state: UserState, query: Query) -> Ranked | None:
-        """A page of the source that decides alone, where it fills the page and nobody else has a say in it."""
-        source = None if self._alone is None else self.source(self._alone)
-        items = self.catalogue.now
-        newcomers = self.config.new_every and len(items) > items.bundled
-        if source is None or source.reads_vector or newcomers or query.explain or query.diversity > 0:
-            return None
-        began = perf_counter()
-        failed: list[str] = []
-        end = query.offset + query.limit
-        viewer = self._onlooker(state, query.time)
-        found = ask(
-            source,
-            self._demand(viewer, state, self._allowed(viewer.items, state.seen, query), end, query),
-            failed,
-        )
-        if len(found) < end:
-            return None
-        scores = self._by_place(len(found), max(self.config.candidates, end))
-        page = slice(query.offset, end)
-        answer = Ranked(found.rows[page], scores[page], [source.name] * query.limit)
-        self.timed((0.0, perf_counter() - began, 0.0, 0.0))
-        return answer
+        cold = not row and not len(state.history)
+        return Viewer(items, inputs, vector, state.history, cold, state.time if time is None else time)
 
     def _demand(self, viewer: Viewer, state: UserState, allowed: Mask, wanted: int, query: Query) -> Demand:
         user_id = state.user.user_id if state.user else ""
@@ -388,12 +361,26 @@ class Pipeline:
         allowed[query.exclude] = False
         return allowed
 
-    def _pool(self, viewer: Viewer, demand: Demand, failed: list[str]) -> Pool:
-        pool = merge(self._sources, demand, self.shares(viewer.cold), failed)
+    def _wanted(self, items: Rows, query: Query) -> int:
+        """How many candidates settle a page: as many as it ends at, where nothing moves up from further below."""
+        end = query.offset + query.limit
+        newcomers = self.config.new_every and len(items) > items.bundled
+        settled = self._alone is not None and not newcomers and not query.diversity
+        return end if settled else max(self.config.candidates, end)
+
+    def _stranger(self, viewer: Viewer) -> bool:
+        """Whether there is nothing to go by. The user tower is asked, but where one source decides."""
+        return viewer.cold or (self._alone is None and viewer.failed)
+
+    def _pool(self, stranger: bool, demand: Demand, failed: list[str]) -> Pool:
+        viewer = demand.viewer
+        pool = merge(self._sources, demand, self.shares(stranger), failed)
         if self._alone is not None:
             pool = pool.led_by(self._alone)
-        if viewer.failed or self._alone is not None:  # the order of the sources is the order
-            scores = self._by_place(len(pool.found), demand.k)
+        if self._alone is not None or viewer.failed:  # the order of the sources is the order
+            # From 1 towards 0 at the end of the widest pool, so that pages of a list agree.
+            places = np.arange(len(pool.found), dtype=np.float32)
+            scores: Floats = 1 - places / np.float32(max(self.config.candidates, demand.k))
         else:
             scores = self._similarity(viewer, pool.found.rows)
         return Pool(Candidates(pool.found.rows, scores), pool.sources, pool.names)
@@ -401,18 +388,13 @@ class Pipeline:
     def _newcomers(self, viewer: Viewer, pool: Pool) -> Mask:
         """`[n]` which of a pool came after the training, and lie as near the user as what the towers found."""
         new: Mask = pool.found.rows >= viewer.items.bundled
-        if not self.config.new_every or viewer.failed or not new.any():
+        if not self.config.new_every or not new.any() or viewer.failed:
             return np.zeros(len(new), bool)
         found = pool.of(TwoTower.name)
         found = found if found.any() else ~new
         near = pool.found.scores if self._alone is None else self._similarity(viewer, pool.found.rows)
         new &= near >= near[found].min(initial=np.inf)
         return new
-
-    def _by_place(self, count: int, of: int) -> Floats:
-        """`[count]` falling scores of an order that has none of its own, from 1 towards 0 at place `of`."""
-        scores: Floats = 1.0 - np.arange(count, dtype=np.float32) / np.float32(of)
-        return scores
 
     def _similarity(self, viewer: Viewer, rows: Ints) -> Floats:
         # `take` gathers rows of a matrix in a third of the time of an index.

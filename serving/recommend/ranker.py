@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -23,20 +23,28 @@ from towers.tabular import Counts, Moment, tabular_features
 
 @dataclass(frozen=True)
 class Viewer:
-    """One user as the stages see them, and the items of that moment."""
+    """One user as the stages see them, and the items of that moment; what takes time waits until it is needed."""
 
     items: Rows
     inputs: Mapping[str, NDArray[Any]]
     """`user_row [1]`, `user_tokens [1, Pu]`."""
-    vector: Floats
-    """[D]"""
+    look: Callable[[], Floats | None]
+    """Runs the user tower: `[D]`, or None where it failed."""
     history: History
     cold: bool
     """Neither an id embedding nor a history: only side features speak for them."""
-    failed: bool = False
-    """The user tower failed; the vector is zero."""
     time: float | None = None
     """As of when, in seconds since the epoch; None is now."""
+
+    @cached_property
+    def vector(self) -> Floats:
+        """`[D]`; zero where the user tower failed."""
+        return np.zeros(self.items.vectors.shape[1], np.float32) if self._seen is None else self._seen
+
+    @property
+    def failed(self) -> bool:
+        """The user tower failed."""
+        return self._seen is None
 
     @cached_property
     def said(self) -> Floats:
@@ -44,6 +52,10 @@ class Viewer:
         said = heard(self.history, self.items.columns)
         hear_of_new(said, self.history, self.items.columns, self.items.bundled)
         return said
+
+    @cached_property
+    def _seen(self) -> Floats | None:
+        return self.look()
 
 
 @dataclass(frozen=True, slots=True)

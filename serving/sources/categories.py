@@ -26,7 +26,6 @@ class TopCategories:
     """The most popular items of the user's categories, in turns; of the most popular ones for a stranger."""
 
     name = "top_categories"
-    reads_vector = False
 
     def __init__(self, shelves: Shelves) -> None:
         self._shelves = shelves
@@ -45,7 +44,6 @@ class Taxonomy:
     """Backfill along the tree of categories: the user's own, then their nearest relatives."""
 
     name = "taxonomy"
-    reads_vector = False
 
     def __init__(self, shelves: Shelves, tree: Mapping[str, str]) -> None:
         """Prepare the tree.
@@ -106,7 +104,6 @@ class Diverse:
     """Picks from categories that the user has met little: drawn by chance, the same all day for the same user."""
 
     name = "diverse"
-    reads_vector = False
 
     def __init__(self, shelves: Shelves) -> None:
         self._shelves = shelves

@@ -17,7 +17,6 @@ class ItemItem:
     """What was seen together with the user's latest items."""
 
     name = "item_item"
-    reads_vector = False
 
     def find(self, demand: Demand) -> Candidates:
         """Co-visited items; nothing without a history."""

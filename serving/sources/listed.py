@@ -12,8 +12,6 @@ from serving.sources.source import Demand
 class Listed:
     """Proposes the head of one list that was put in order beforehand."""
 
-    reads_vector = False
-
     def __init__(self, name: str, rows: Ints, scores: Floats) -> None:
         """Prepare to read a list.
 

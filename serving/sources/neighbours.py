@@ -17,8 +17,6 @@ from towers.cross import DECAY, RECENT, recency
 class Neighbours:
     """Proposes what the latest items' neighbours are, the latest item loudest."""
 
-    reads_vector = False
-
     def __init__(self, name: str, table: Table) -> None:
         self.name = name
         self._table = table

@@ -36,9 +36,5 @@ class CandidateSource(Protocol):
     def name(self) -> str:
         """How answers, settings and manifests call it."""
 
-    @property
-    def reads_vector(self) -> bool:
-        """Whether it reads the user's vector; for the others no user tower has to run."""
-
     def find(self, demand: Demand) -> Candidates:
         """At most `demand.k` of the allowed rows, best first; scores need only rank within the source."""

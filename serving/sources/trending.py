@@ -38,7 +38,6 @@ class Trending:
     """Proposes what is taken most of late. Not to be told and asked by two threads at once."""
 
     name = "trending"
-    reads_vector = False
 
     def __init__(self, seeds: Trends | None, decay: float = DECAY) -> None:
         """Begin with what the bundle knows.

@@ -15,7 +15,6 @@ class TwoTower:
     """The items whose vectors are nearest the user's."""
 
     name = "two_tower"
-    reads_vector = True
 
     def find(self, demand: Demand) -> Candidates:
         """Nearest by inner product; nobody where there is no user vector."""
@@ -31,7 +30,6 @@ class New:
     """
 
     name = "new"
-    reads_vector = True
 
     def __init__(self, share: float) -> None:
         """Let newcomers in beside the others, not instead of them: at most `share` of a pool, gaps or not."""

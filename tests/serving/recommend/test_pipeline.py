@@ -180,8 +180,6 @@ def test_diversity_mixes_the_axes(pipeline: Pipeline) -> None:
 class Broken:
     """Stands for any stage; every use of it fails."""
 
-    reads_vector = True
-
     def __init__(self, error: Exception, name: str = "two_tower") -> None:
         self.error = error
         self.name = name
@@ -327,7 +325,6 @@ class TestOneSourceDecides:
 
     def test_a_source_that_fails_is_named_once(self, deciding: Bundle) -> None:
         broken = Broken(RuntimeError("x"), "item_item")
-        broken.reads_vector = False
         sources = [broken, *[each for each in default_sources(deciding) if each.name == "popular"]]
         ranked = Pipeline(deciding, sources=sources).recommend(state(20), Query(limit=2))
         assert (ranked.failed, ranked.sources) == (("item_item",), ["popular"] * 2)

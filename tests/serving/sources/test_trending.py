@@ -24,7 +24,7 @@ def asked(
 ):  # type: ignore[no-untyped-def]
     mask = np.zeros(5, bool)
     mask[list(allowed)] = True
-    viewer = Viewer(None, {}, np.zeros(0), History.empty(), cold=True)  # type: ignore[arg-type]
+    viewer = Viewer(None, {}, lambda: None, History.empty(), cold=True)  # type: ignore[arg-type]
     found = source.find(Demand(viewer, mask, k, time=time))
     return dict(zip(found.rows.tolist(), found.scores.tolist(), strict=True))
 
