@@ -24,6 +24,7 @@ from fastapi import FastAPI
 from catalog.errors import RecommenderError
 from serving.app import create_app
 from serving.http import answers, problems
+from serving.page import dataset
 from serving.routes import models as routes
 from serving.settings import Settings
 from tests.bundle import senses
@@ -171,6 +172,36 @@ def test_users_come_and_go(client: Client) -> None:
         client.user("a/n")
 
 
+def test_what_a_page_asks_first(client: Client) -> None:
+    told = client.dataset()
+    assert (told.dataset, told.model_version, told.category) == ("senses", senses.VERSION, "theme")
+    assert {each.name for each in told.categories} == set(senses.THEMES)
+    assert told.item_features["theme"] == results.FeatureKind("categorical")
+    assert told.gestures.open == results.Gesture("click", None)
+    assert client.users("u", limit=2) == results.UserIds(("u0", "u1"), 4)
+    assert client.users("nobody") == results.UserIds((), 0)
+
+
+def test_one_source_by_itself(client: Client) -> None:
+    popular = client.from_source("popular", limit=3, category=["space"])
+    assert [item.source for item in popular.items] == ["popular"] * 3
+    client.record(Interaction("cid", popular.items[0].item_id, "click"))
+    left = client.from_source("popular", user_id="cid", limit=48)
+    assert popular.items[0].item_id not in {item.item_id for item in left.items}
+    with pytest.raises(RefusedError):
+        client.from_source("no such source")
+
+
+def test_a_picture_comes_back_as_it_was_sent(client: Client) -> None:
+    picture = senses.picture(senses.THEMES["space"][1])
+    client.put_item("seen", title="A moon", image=picture)
+    assert client.picture("seen") == picture
+    client.change_item("seen", image=None)
+    with pytest.raises(NotFoundError, match="has no picture"):
+        client.picture("seen")
+    client.delete_item("seen")
+
+
 def test_health(client: Client) -> None:
     assert client.health().status == "healthy"
     ready = client.ready()
@@ -276,7 +307,7 @@ def test_the_admin_key_goes_along() -> None:
 
 def test_results_have_the_fields_of_the_answers() -> None:
     """All that an answer always has; what it may leave out has a default."""
-    models = {**vars(answers), **vars(problems), **vars(routes)}
+    models = {**vars(answers), **vars(problems), **vars(routes), **vars(dataset)}
     renamed = {"StoredItem": "StoredItemOut", "Model": "ModelOut", "Models": "ModelsOut"}
     compared = 0
     for name, kind in vars(results).items():
@@ -289,7 +320,7 @@ def test_results_have_the_fields_of_the_answers() -> None:
         always = {field for field, info in model.model_fields.items() if info.is_required()}
         assert always <= known <= set(model.model_fields), name
         assert {field.name for field in fields if field.default is dataclasses.MISSING} <= always, name
-    assert compared > 19
+    assert compared > 25
 
 
 def test_reading_says_where_an_answer_is_not_what_it_should_be() -> None:
@@ -312,16 +343,26 @@ def test_both_clients_have_every_call() -> None:
             assert getattr(kind, name).__doc__
 
 
-def test_every_call_goes_to_a_route() -> None:
+WITHOUT_A_CALL = {
+    ("POST", "/v1/items"): "put_item says the same, with the id where it belongs",
+    ("POST", "/v1/users"): "put_user says the same",
+    ("GET", "/health/live"): "for whoever restarts the process; health and ready say more",
+    ("GET", "/metrics"): "for Prometheus, in its own format",
+    ("GET", "/v1/admin/overview"): "the control room's own: what is in it is whatever that page shows",
+    ("GET", "/v1/admin/inspect"): "the same",
+    ("GET", "/v1/admin/map"): "the same",
+    ("GET", "/v1/admin/runs"): "the same",
+}
+"""Routes that the clients leave out, and why; besides those that speak as other services do."""
+
+
+def test_every_call_goes_to_a_route_and_every_route_has_a_call() -> None:
     paths = create_app(Settings(mongodb_uri="mongodb://nowhere")).openapi()["paths"]
     arguments = {
-        "user_id": "{user_id}",
-        "item_id": "{item_id}",
-        "q": "q",
-        "picture": b"",
-        "candidates": [],
-        "version": "{version}",
-    }
+        "user_id": "{user_id}", "item_id": "{item_id}", "source": "{source}", "version": "{version}", "q": "q",
+        "picture": b"", "candidates": [],
+    }  # fmt: skip
+    called = set()
     for name in sorted(CALLS):
         parameters = inspect.signature(getattr(calls, name)).parameters.values()
         needed = [
@@ -332,6 +373,12 @@ def test_every_call_goes_to_a_route() -> None:
         path = paths[unquote(made.path)][made.method.lower()]
         known = {parameter["name"] for parameter in path.get("parameters", ())}
         assert {parameter for parameter, _ in made.query} <= known
+        called.add((made.method, unquote(made.path)))
+    served = {
+        (method.upper(), path) for path, methods in paths.items() for method, told in methods.items()
+        if "storefronts" not in told.get("tags", ())
+    }  # fmt: skip
+    assert served - called == set(WITHOUT_A_CALL)
 
 
 def test_it_imports_httpx_and_nothing_else_that_is_not_needed() -> None:

@@ -86,6 +86,14 @@ def rank(user_id: str, candidates: Sequence[str]) -> Call[results.RankedList]:
     return Call("POST", "/v1/rank", results.RankedList, body=body)
 
 
+def from_source(
+    source: str, *, user_id: str | None = None, limit: int = 10, offset: int = 0, category: Iterable[str] = ()
+) -> Call[results.RankedList]:
+    """What one source proposes by itself: `trending`, `popular`, `best_value`, …; to a user, what is new to them."""
+    query = _query(user_id=user_id, limit=limit, offset=offset, category=category)
+    return Call("GET", f"/v1/lists/{_id(source)}", results.RankedList, query)
+
+
 def similar(
     item_id: str, *, by: Literal["likeness", "covisitation"] = "likeness", limit: int = 10, offset: int = 0,
     category: Iterable[str] = (), exclude: Iterable[str] = (), diversity: float = 0.0,
@@ -140,6 +148,11 @@ def item(item_id: str) -> Call[results.StoredItem]:
     return Call("GET", f"/v1/items/{_id(item_id)}", results.StoredItem)
 
 
+def picture(item_id: str) -> Call[bytes]:
+    """An item's picture, as the file that was imported or sent; NotFoundError where it has none."""
+    return Call("GET", f"/v1/items/{_id(item_id)}/image", bytes)
+
+
 def put_item(
     item_id: str, *, title: str = "", text: str = "", image: Picture | None = None,
     features: Mapping[str, Any] | None = None, available: bool = True,
@@ -170,6 +183,11 @@ def delete_item(item_id: str) -> Call[results.RemovedItem]:
     return Call("DELETE", f"/v1/items/{_id(item_id)}", results.RemovedItem, repeatable=False)
 
 
+def users(q: str = "", *, limit: int = 20) -> Call[results.UserIds]:
+    """Users that the model was trained on, by a part of their id. For administrators."""
+    return Call("GET", "/v1/users", results.UserIds, _query(q=q, limit=limit))
+
+
 def user(user_id: str) -> Call[results.StoredUser]:
     """A user's record."""
     return Call("GET", f"/v1/users/{_id(user_id)}", results.StoredUser)
@@ -184,6 +202,11 @@ def put_user(user_id: str, features: Mapping[str, Any] | None = None) -> Call[re
 def forget_user(user_id: str) -> Call[results.ForgottenUser]:
     """Remove a user's record and all their interactions; a second time they are not found, hence not repeated."""
     return Call("DELETE", f"/v1/users/{_id(user_id)}", results.ForgottenUser, repeatable=False)
+
+
+def dataset() -> Call[results.Described]:
+    """What is served: its size, its categories and features, and the types of interactions that people make."""
+    return Call("GET", "/v1/dataset", results.Described)
 
 
 def models() -> Call[results.Models]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Generic, ParamSpec, Self, TypeVar, cast
 
 import httpx
 
@@ -79,18 +79,22 @@ class Client:
 
     recommendations = _Blocking(calls.recommendations)
     rank = _Blocking(calls.rank)
+    from_source = _Blocking(calls.from_source)
     similar = _Blocking(calls.similar)
     search = _Blocking(calls.search)
     search_picture = _Blocking(calls.search_picture)
     record = _Blocking(calls.record)
     interactions = _Blocking(calls.interactions)
     item = _Blocking(calls.item)
+    picture = _Blocking(calls.picture)
     put_item = _Blocking(calls.put_item)
     change_item = _Blocking(calls.change_item)
     delete_item = _Blocking(calls.delete_item)
+    users = _Blocking(calls.users)
     user = _Blocking(calls.user)
     put_user = _Blocking(calls.put_user)
     forget_user = _Blocking(calls.forget_user)
+    dataset = _Blocking(calls.dataset)
     models = _Blocking(calls.models)
     promote = _Blocking(calls.promote)
     rollback = _Blocking(calls.rollback)
@@ -143,18 +147,22 @@ class AsyncClient:
 
     recommendations = _Awaited(calls.recommendations)
     rank = _Awaited(calls.rank)
+    from_source = _Awaited(calls.from_source)
     similar = _Awaited(calls.similar)
     search = _Awaited(calls.search)
     search_picture = _Awaited(calls.search_picture)
     record = _Awaited(calls.record)
     interactions = _Awaited(calls.interactions)
     item = _Awaited(calls.item)
+    picture = _Awaited(calls.picture)
     put_item = _Awaited(calls.put_item)
     change_item = _Awaited(calls.change_item)
     delete_item = _Awaited(calls.delete_item)
+    users = _Awaited(calls.users)
     user = _Awaited(calls.user)
     put_user = _Awaited(calls.put_user)
     forget_user = _Awaited(calls.forget_user)
+    dataset = _Awaited(calls.dataset)
     models = _Awaited(calls.models)
     promote = _Awaited(calls.promote)
     rollback = _Awaited(calls.rollback)
@@ -225,7 +233,7 @@ def _read(call: Call[T], answer: httpx.Response) -> T:
     """The answer of a call, or the exception that it is."""
     try:
         if answer.is_success:
-            return read(call.answer, answer.json())
+            return cast(T, answer.content) if call.answer is bytes else read(call.answer, answer.json())
         problem = read(Problem, answer.json(), "the problem")
     except ValueError as exc:  # json's errors are ValueErrors
         where = f"{call.method} {answer.url}"

@@ -44,7 +44,8 @@ def _value(hint: Any, given: object, where: str) -> object:
         inner = get_args(hint)[0]
         return tuple(_value(inner, each, f"{where}[{place}]") for place, each in enumerate(given))
     if get_origin(hint) is Mapping and isinstance(given, dict):
-        return given
+        inner = get_args(hint)[1]
+        return {name: _value(inner, each, f"{where}.{name}") for name, each in given.items()}
     if is_dataclass(hint) and isinstance(hint, type):
         return read(hint, given, where)
     if hint is float and isinstance(given, int | float) and not isinstance(given, bool):

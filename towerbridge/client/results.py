@@ -229,6 +229,73 @@ class ForgottenUser:
 
 
 @dataclass(frozen=True, slots=True)
+class UserIds:
+    """Some users of the model."""
+
+    users: tuple[str, ...]
+    total: int
+    """Of all that match."""
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryCount:
+    """One category, and how many items it has."""
+
+    name: str
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureKind:
+    """One declared side feature."""
+
+    kind: str
+    """`categorical`, `multi` or `numeric`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gesture:
+    """An interaction that stands for what somebody does on a page."""
+
+    type: str
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gestures:
+    """What to record when somebody likes, dismisses or opens an item; None where the data set has nothing for it."""
+
+    like: Gesture | None
+    dismiss: Gesture | None
+    open: Gesture | None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The data set that a service answers from."""
+
+    dataset: str
+    title: str
+    model_version: str
+    items: int
+    users: int
+    """Known to the model; others are recommended to as well."""
+    category: str | None
+    """The item feature that categories mean."""
+    categories: tuple[CategoryCount, ...]
+    """Largest first."""
+    item_features: Mapping[str, FeatureKind]
+    user_features: Mapping[str, FeatureKind]
+    gestures: Gestures
+    reads: bool
+    """Whether texts are searched by meaning."""
+    looks: bool
+    """Whether pictures can be searched by."""
+    picture_ratio: float
+    """Width by height of most pictures; 1 where there are none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelChange:
     """One step in the life of a model version."""
 
