@@ -8,6 +8,7 @@ loudest. It knows nothing of networks, stores or HTTP.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -140,9 +141,14 @@ def affinities(space: FeatureSpace, rows: Ints, history: History, items: ItemCol
     return shared
 
 
+@lru_cache(1024)
 def recency(count: int, decay: float) -> Floats:
-    """Weights `[count]` of the latest events, oldest first: 1 for the last, 1/e for `decay` events before it."""
+    """Weights `[count]` of the latest events, oldest first: 1 for the last, 1/e for `decay` events before it.
+
+    Made once for each length and decay, so they are not to be written to.
+    """
     weights: Floats = np.exp(-np.arange(count - 1, -1, -1, dtype=np.float32) / np.float32(decay))
+    weights.flags.writeable = False
     return weights
 
 
