@@ -51,7 +51,10 @@ class Stock:
         self.settled = asyncio.Event()
         """Set when all changes so far are in the catalogue, or the store did not answer."""
         self.lag: float | None = None
-        """Seconds from the last write of an item to its being in the catalogue, by the clocks of both."""
+        """Seconds from the last write of an item to its being in the catalogue, by the clocks of both.
+
+        Of writes since it follows: catching up tells how old a model is, not how long a write takes.
+        """
         self._catalogue = catalogue
         self._senses = senses
         self._store = store
@@ -144,7 +147,8 @@ class Stock:
     def _show(self, arrivals: Arrivals, stored: Sequence[StoredItem]) -> None:
         self._catalogue.put(arrivals)
         self._versions.update({one.item.item_id: one.updated for one in stored})
-        self.lag = max(0.0, time.time() - max(one.updated for one in stored))
+        if self.settled.is_set():
+            self.lag = max(0.0, time.time() - max(one.updated for one in stored))
 
     def _hide(self, stored: StoredItem) -> None:
         self._catalogue.hide(stored.item.item_id)

@@ -7,12 +7,13 @@ import heapq
 from functools import lru_cache
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from catalog.schema import DatasetSchema
 from catalog.schema import Feature as Declared
+from serving.http.admin import FORBIDDEN, admin
 from serving.http.answers import json_answer
 from serving.http.problems import RESPONSES, request_id
 from serving.page.pictures import usual_ratio
@@ -104,14 +105,18 @@ async def dataset(request: Request) -> Response:
 
 
 @router.get(
-    "/v1/users", response_model=UserIds, responses=RESPONSES, summary="Users of the model", tags=["users"]
-)
+    "/v1/users", response_model=UserIds, responses=FORBIDDEN, summary="Users of the model", tags=["users"],
+    dependencies=[Depends(admin)],
+)  # fmt: skip
 async def users(
     request: Request,
     q: Annotated[str, Query(max_length=200, description="a part of the id")] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
-    """Users that the model was trained on, by a part of their id; those whose id begins with it come first."""
+    """Users that the model was trained on, by a part of their id; those whose id begins with it come first.
+
+    Who they are is told to administrators only: to those with the admin key, or, where none is set, on this machine.
+    """
     known = service_of(request).model.bundle.users.ids
     found = await asyncio.to_thread(matching, known, q.strip(), limit)
     return json_answer({"users": found[0], "total": found[1]}, request_id(request))

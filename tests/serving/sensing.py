@@ -37,12 +37,13 @@ class Shop:
 
     @contextmanager
     def worker(self, **settings: Any) -> Iterator[TestClient]:
-        """A client of a worker that has started."""
+        """A client, on the same machine, of a worker that has started."""
         app = create_app(
             Settings(bundle=self.bundle, user_seconds=0, **settings),
             store=self.records.live(), embeddings=self.vectors,
         )  # fmt: skip
-        with TestClient(app, raise_server_exceptions=False) as client:
+        local = {"base_url": "http://127.0.0.1", "client": ("127.0.0.1", 50_000)}
+        with TestClient(app, raise_server_exceptions=False, **local) as client:  # type: ignore[arg-type]
             eventually(lambda: client.get("/health/ready").status_code == 200)
             yield client
 

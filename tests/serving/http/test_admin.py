@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from catalog.memory import MemoryStore
 from serving.app import create_app
 from serving.settings import Settings
+from tests.serving.sensing import eventually
 
 
 @contextmanager
@@ -65,6 +66,18 @@ def test_with_a_key_it_alone_counts(bundle_path: Path) -> None:
             assert client.get("/v1/models", headers={"X-Admin-Key": wrong}).status_code == 403
     with client_from(bundle_path, key="k") as client:
         assert client.get("/v1/models").status_code == 403, "this machine is not excepted"
+
+
+def test_who_the_users_are_is_for_administrators_alone(bundle_path: Path) -> None:
+    with client_from(bundle_path) as here:
+        eventually(lambda: here.get("/v1/users").status_code == 200)
+    with client_from(bundle_path, "10.0.0.7") as elsewhere:
+        eventually(lambda: elsewhere.get("/health/ready").status_code == 200)
+        assert elsewhere.get("/v1/users").status_code == 403
+        assert elsewhere.get("/v1/users/u0/recommendations").status_code == 200
+    with client_from(bundle_path, key="k") as keyed:
+        eventually(lambda: keyed.get("/v1/users", headers={"X-Admin-Key": "k"}).status_code == 200)
+        assert keyed.get("/v1/users").status_code == 403
 
 
 def test_an_empty_key_is_none(bundle_path: Path) -> None:

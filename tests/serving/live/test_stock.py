@@ -70,3 +70,14 @@ def test_an_item_that_cannot_be_read_holds_up_no_other(shop: Shop) -> None:
         eventually(lambda: {"i49", "i50"} <= set(ids(client.get("/v1/search?q=q49 q50&limit=500"))))
         assert ids(client.get("/v1/items/i49/similar?w_image=1")) == []
         assert len(ids(client.get("/v1/items/i49/similar?w_text=1"))) == 10
+
+
+def test_catching_up_is_no_lag_and_a_write_is(shop: Shop) -> None:
+    shop.records.put_items([senses.item(48)])
+    with shop.worker() as client:
+        assert "i48" in ids(client.get("/v1/search?q=q48"))
+        assert "freshness_lag_seconds" not in client.get("/metrics").text
+        shop.records.put_items([senses.item(49)])
+        eventually(lambda: "i49" in ids(client.get("/v1/search?q=q49")))
+        told = client.get("/metrics").text.split("\ntowerbridge_freshness_lag_seconds ")[1]
+        assert 0 <= float(told.split()[0]) < 5
