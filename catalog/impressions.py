@@ -38,7 +38,8 @@ class Impression:
     model_version: str
     items: Sequence[str]
     """In the order in which they were shown, which is their positions."""
-    scores: Sequence[float]
+    scores: Sequence[float | None]
+    """None where a list is blended of several, whose scores are of no common scale."""
     sources: Sequence[str]
 
 

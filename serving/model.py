@@ -135,6 +135,13 @@ class Model:
         """Rows by title, made with the first question for one."""
         return Titles(self.catalogue)
 
+    @cached_property
+    def top_categories(self) -> list[str]:
+        """The categories of the bundle's items, those first whose items were taken most."""
+        popularity = self.bundle.popularity
+        taken = {name: float(popularity[rows].sum()) for name, rows in self.bundle.categories.items()}
+        return sorted(taken, key=lambda name: (-taken[name], name))
+
     def state(self, known: Known) -> UserState:
         """What is known of a user, in rows of the catalogue as it is now."""
         return known.state(self.catalogue.ids, self.schema)

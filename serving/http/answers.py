@@ -286,12 +286,12 @@ def ranked_list(
     }  # fmt: skip
     if failed:
         body["degraded_reason"] = failed
-    return json_answer(body, request_id)
+    return json_answer(body, request_id, failed)
 
 
-def json_answer(body: object, request_id: str) -> Response:
-    """Any body as an answer that bears the request's id, and in a header for what it is degraded."""
+def json_answer(body: object, request_id: str, failed: tuple[str, ...] = ()) -> Response:
+    """Any body as an answer that bears the request's id, and in a header the parts that it was made without."""
     headers = {"x-request-id": request_id}
-    if isinstance(body, dict) and (failed := body.get("degraded_reason")):
+    if failed:
         headers["x-degraded"] = ",".join(failed)
     return Response(orjson.dumps(body), headers=headers, media_type="application/json")

@@ -118,4 +118,4 @@ def _answer(
     }  # fmt: skip
     if failed:
         body["degraded_reason"] = failed
-    return json_answer(body, request_id(request))
+    return json_answer(body, request_id(request), failed)

@@ -9,8 +9,8 @@ import numpy as np
 from catalog.records import Ints
 
 
-def blend(lists: Sequence[tuple[Ints, float]], limit: int) -> Ints:
-    """The first `limit` different rows of some lists, taken in turns.
+def blend(lists: Sequence[tuple[Ints, float]], limit: int) -> tuple[Ints, Ints]:
+    """The first `limit` different rows of some lists, taken in turns, and the list that each was taken from.
 
     The next row is of the list that is furthest behind its share of what was taken; of several the first. So every
     beginning of the blend holds the shares as nearly as whole rows can, and a list at its end leaves its share to
@@ -20,7 +20,7 @@ def blend(lists: Sequence[tuple[Ints, float]], limit: int) -> Ints:
         lists: rows, best first, and the share of each, above 0.
         limit: at least 0.
     """
-    rows: dict[int, None] = {}
+    rows: dict[int, int] = {}
     queues = [iter(each.tolist()) for each, _ in lists]
     shares = [share for _, share in lists]
     taken = [0] * len(lists)
@@ -33,6 +33,6 @@ def blend(lists: Sequence[tuple[Ints, float]], limit: int) -> Ints:
         if row is None:
             left.remove(turn)
             continue
-        rows[row] = None
+        rows[row] = turn
         taken[turn] += 1
-    return np.array(list(rows), np.int64)
+    return np.array(list(rows), np.int64), np.array(list(rows.values()), np.int64)

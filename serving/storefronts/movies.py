@@ -49,9 +49,9 @@ async def ranked_recommendation(request: Request, body: RankMoviesIn) -> Respons
         for title, row in rows.items()
         if row < 0
     ]
-    identity = request_id(request)
+    failed, identity = known.failed + ranked.failed, request_id(request)
     body_out = {
         "code": 200, "response": response, "user_id": body.user_id, "request_id": identity,
-        "model_version": model.bundle.version, "degraded": bool(known.failed + ranked.failed),
+        "model_version": model.bundle.version, "degraded": bool(failed),
     }  # fmt: skip
-    return json_answer(body_out, identity)
+    return json_answer(body_out, identity, failed)

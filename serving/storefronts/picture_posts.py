@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, model_validator
 
-from serving.http.answers import ByModality, json_answer
+from serving.http.answers import ByModality, json_answer, ranked_items
 from serving.http.inputs import Id
 from serving.http.problems import RESPONSES, request_id
 from serving.http.query import PlainRoute, documented, read_query
@@ -87,7 +87,11 @@ async def recommendations(request: Request) -> Response:
         body["fallback_reason"] = "no_history"
     shown = await pages(service.store, model.catalogue, ranked.rows)
     body["recommendations"] = [_post(page, ranked, place) for place, page in enumerate(shown)]
-    return json_answer(body, request_id(request))
+    identity = request_id(request)
+    service.impressions.note(
+        identity, asked.user_id, model.bundle.version, ranked_items(model.catalogue, ranked)
+    )
+    return json_answer(body, identity, known.failed + ranked.failed)
 
 
 def _post(page: Page, ranked: Ranked, place: int) -> dict[str, Any]:

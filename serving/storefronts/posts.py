@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from serving.http.answers import json_answer
+from serving.http.answers import json_answer, ranked_items
 from serving.http.inputs import Id, Time
 from serving.http.problems import RESPONSES, request_id
 from serving.http.query import PlainRoute, documented, read_query
@@ -59,4 +59,6 @@ async def feed(request: Request) -> Response:
         {"id": name, "text": page.text or page.title, "topic": category(page, model.schema, "topic")}
         for name, page in zip(names, shown, strict=True)
     ]
-    return json_answer(posts, request_id(request))
+    identity = request_id(request)
+    service.impressions.note(identity, asked.id, model.bundle.version, ranked_items(model.catalogue, ranked))
+    return json_answer(posts, identity, known.failed + ranked.failed)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from serving.http.answers import json_answer
+from serving.http.answers import json_answer, ranked_items
 from serving.http.inputs import Id
 from serving.http.problems import BODY_RESPONSES, request_id
 from serving.http.query import PlainRoute
@@ -62,4 +62,8 @@ async def recommend(request: Request) -> Response:
         "recommendations": spoken(names, as_numbers=number is not None),
         "latency_ms": round((time.perf_counter() - started) * 1000, 2),
     }
-    return json_answer(body, request_id(request))
+    identity = request_id(request)
+    service.impressions.note(
+        identity, asked.user_id, model.bundle.version, ranked_items(model.catalogue, ranked)
+    )
+    return json_answer(body, identity, known.failed + ranked.failed)

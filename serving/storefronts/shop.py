@@ -89,11 +89,11 @@ async def home(request: Request) -> Response:
     known, recent = await asyncio.gather(service.known(user_id), _recent(service, user_id))
     model = service.model
     state, query, propose = model.state(known), Query(limit), model.pipeline.propose
-    personalized = await _personalized(model, state, recent, limit) if recent else NO_ROWS
+    personalized, of = await _personalized(model, state, recent, limit) if recent else (NO_ROWS, NO_ROWS)
     trending, best_value = (propose(name, NOBODY, query).rows for name in ("trending", "best_value"))
     top = {
         name: propose("popular", NOBODY, Query(limit, categories=(name,))).rows
-        for name in _top_categories(model)
+        for name in model.top_categories[:TOP_CATEGORIES]
     }
     diverse = propose("diverse", state, query).rows
     shown = await _products(service, model, [personalized, trending, best_value, *top.values(), diverse])
@@ -106,7 +106,12 @@ async def home(request: Request) -> Response:
         },
         "diverse_picks": [shown[row] for row in diverse.tolist()],
     }
-    return json_answer(body, request_id(request))
+    identity = request_id(request)
+    if len(personalized):
+        names = zip(body["personalized"], of.tolist(), strict=True)
+        noted = [{"item_id": one["id"], "score": None, "source": list(SHARES)[at]} for one, at in names]
+        service.impressions.note(identity, user_id, model.bundle.version, noted)
+    return json_answer(body, identity, known.failed)
 
 
 @router.get(
@@ -129,7 +134,8 @@ async def similar(request: Request) -> Response:
     profile = item_profile(model.catalogue.now, row)
     ranked = await model.alike(profile, ALIKE, Query(asked.response_limit), np.array([row]))
     shown = await _products(service, model, [ranked.rows])
-    return json_answer({"similar": [shown[row] for row in ranked.rows.tolist()]}, request_id(request))
+    body = {"similar": [shown[row] for row in ranked.rows.tolist()]}
+    return json_answer(body, request_id(request), ranked.failed)
 
 
 @router.get(
@@ -147,7 +153,7 @@ async def results(request: Request) -> Response:
     body: dict[str, Any] = {"results": [shown[row] for row in looked.found.rows.tolist()]}
     if looked.fallback_reason is not None:
         body["fallback_reason"] = looked.fallback_reason
-    return json_answer(body, request_id(request))
+    return json_answer(body, request_id(request), looked.failed)
 
 
 async def _recent(service: Service, user_id: str) -> list[Interaction]:
@@ -160,8 +166,10 @@ async def _recent(service: Service, user_id: str) -> list[Interaction]:
         return []
 
 
-async def _personalized(model: Model, state: UserState, recent: Sequence[Interaction], limit: int) -> Ints:
-    """What suits somebody's clicks and searches, and something else."""
+async def _personalized(
+    model: Model, state: UserState, recent: Sequence[Interaction], limit: int
+) -> tuple[Ints, Ints]:
+    """What suits somebody's clicks and searches, and something else; and which of `SHARES` each row is of."""
     clicks = model.pipeline.recommend(state, Query(limit)).rows if len(state.history) else NO_ROWS
     queries = dict.fromkeys(one.query.casefold() for one in reversed(recent) if one.query)
     found = []
@@ -169,19 +177,12 @@ async def _personalized(model: Model, state: UserState, recent: Sequence[Interac
         looked = await look_up(model, words, Query(limit, exclude=state.seen), state)
         if looked.fallback_reason is None:
             found.append(looked.found.rows)
-    searches = blend([(rows, 1.0) for rows in found], limit)
+    searches, _ = blend([(rows, 1.0) for rows in found], limit)
     if not len(clicks) and not len(searches):
-        return NO_ROWS
+        return NO_ROWS, NO_ROWS
     diverse = model.pipeline.propose("diverse", state, Query(limit)).rows
     lists = {"clicks": clicks, "searches": searches, "diverse": diverse}
     return blend([(lists[name], share) for name, share in SHARES.items()], limit)
-
-
-def _top_categories(model: Model) -> list[str]:
-    """The categories whose items were taken most, the first ones."""
-    items = model.catalogue.now
-    taken = {name: float(items.columns.popularity[rows].sum()) for name, rows in items.categories.items()}
-    return sorted(taken, key=lambda name: (-taken[name], name))[:TOP_CATEGORIES]
 
 
 async def _products(service: Service, model: Model, lists: Sequence[Ints]) -> Mapping[int, dict[str, Any]]:
@@ -191,6 +192,7 @@ async def _products(service: Service, model: Model, lists: Sequence[Ints]) -> Ma
     return {row: product(page, model.schema) for row, page in zip(rows.tolist(), shown, strict=True)}
 
 
-under_v1 = APIRouter()
+under_v1 = APIRouter(route_class=PlainRoute)
 """The same pages where the shop really had them, though its description did not say so."""
-under_v1.include_router(router, prefix="/api/v1", include_in_schema=False)
+for _path, _page in (("home", home), ("product/{product_id:id}", similar), ("search", results)):
+    under_v1.add_api_route(f"/api/v1/recommendations/{_path}", _page, include_in_schema=False)

@@ -7,8 +7,10 @@ are read back from one indexed collection, whoever sent them.
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
@@ -59,9 +61,21 @@ class ShopEvent(BaseModel):
 )  # fmt: skip
 async def track(request: Request) -> Response:
     """Durable when it answers, with an empty body, and part of the user's next home page."""
-    event = checked(ShopEventIn, parsed(await request.body(), "body"))
+    document = parsed(await request.body(), "body")
     service = service_of(request)
-    schema = service.model.schema
+    try:
+        event = _read(document, service.model.schema)
+    except (DataError, HTTPException, RequestValidationError):
+        service.counts.add(EVENTS, "rejected")
+        raise
+    await service.store.append([event])
+    service.counts.add(EVENTS, "accepted")
+    return Response(status_code=200, headers={"x-request-id": request_id(request)})
+
+
+def _read(document: Any, schema: DatasetSchema) -> Interaction:
+    """The event that a body tells of, now; DataError, HTTPException or RequestValidationError where it tells none."""
+    event = checked(ShopEventIn, document)
     item, words = "", None
     if event.event_type == CLICK:
         if event.product_id is None:
@@ -74,13 +88,9 @@ async def track(request: Request) -> Response:
             )
     else:
         words, name = query_of(event.query), search_type(schema)
-    await service.store.append([
-        Interaction(
-            UserId(event.user_id), ItemId(item), name, time.time(), sequence=time.time_ns(), query=words
-        )
-    ])  # fmt: skip
-    service.counts.add(EVENTS, "accepted", 1)
-    return Response(status_code=200, headers={"x-request-id": request_id(request)})
+    return Interaction(
+        UserId(event.user_id), ItemId(item), name, time.time(), sequence=time.time_ns(), query=words
+    )
 
 
 @router.get(

@@ -324,9 +324,10 @@ class TestEvents:
 class TestBlend:
     def test_shares_hold_from_the_first_place_on(self) -> None:
         lists = [(np.arange(0, 50), 0.5), (np.arange(100, 150), 0.4), (np.arange(200, 250), 0.1)]
-        taken = blend(lists, 20)
+        taken, of = blend(lists, 20)
         assert taken[:2].tolist() == [0, 100]
         assert [int(((taken // 100) == kind).sum()) for kind in range(3)] == [10, 8, 2]
+        assert of.tolist() == (taken // 100).tolist()
         assert [int(((taken[:10] // 100) == kind).sum()) for kind in range(3)] == [5, 4, 1]
 
     @given(
@@ -337,7 +338,7 @@ class TestBlend:
         self, given_lists: list[tuple[list[int], float]], limit: int
     ) -> None:
         lists = [(np.array(each, np.int64), share) for each, share in given_lists]
-        taken = blend(lists, limit).tolist()
+        taken = blend(lists, limit)[0].tolist()
         everything = {row for each, _ in given_lists for row in each}
         assert len(taken) == len(set(taken)) == min(limit, len(everything))
         assert set(taken) <= everything
