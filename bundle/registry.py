@@ -34,6 +34,8 @@ class Model:
     """None of a version whose folder is gone or cannot be read."""
     changes: tuple[Change, ...]
     """What happened to it, oldest first."""
+    promoted: bool
+    """Whether it is the one that should serve; workers that refuse it go on with the one before."""
 
     @property
     def metrics(self) -> Mapping[str, Any]:
@@ -155,11 +157,11 @@ class Registry:
             except BundleError as exc:
                 reason = str(exc)
         state: State = "candidate"
-        if name == serving:
-            state = "serving"
-        elif on_disk and (manifest is None or (last and last.state == "refused")):
+        if on_disk and (manifest is None or (last and last.state == "refused")):
             state = "refused"
+        elif name == serving:
+            state = "serving"
         elif name in earlier or manifest is None or (last and last.state in ("serving", "retired")):
             state = "retired"
         said = last.reason if last and last.state == state else ""
-        return Model(name, state, reason or said, manifest, changes)
+        return Model(name, state, reason or said, manifest, changes, name == serving)

@@ -83,6 +83,22 @@ def current(folder: Path) -> Path:
     return folder / name
 
 
+def in_turn(folder: Path) -> list[Path]:
+    """The folders that a service may answer from: of the version that serves, then of those before it, latest first.
+
+    Raises:
+        NotReadyError: nothing was promoted yet.
+        BundleError: neither what CURRENT names is there nor any before it.
+    """
+    before = [folder / name for name in reversed(earlier(folder))]
+    try:
+        return [current(folder), *before]
+    except BundleError:
+        if not before:
+            raise
+        return before
+
+
 def promote(folder: Path, version: str) -> Path:
     """Make a version the serving one and remember the one before it; returns its folder.
 

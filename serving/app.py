@@ -113,15 +113,18 @@ def serve(settings: Settings) -> None:
     """Run the service until it is told to stop; several workers share the port.
 
     Raises:
-        NotReadyError, BundleError: there is no promoted bundle to serve.
+        NotReadyError, BundleError: there is no bundle to serve.
     """
     import uvicorn
 
     from bundle.manifest import read_manifest
-    from bundle.versions import current
+    from bundle.versions import in_turn
     from serving.http.connection import WholeAnswers
 
-    read_manifest(settings.bundle or current(settings.bundles))
+    if settings.bundle is not None:
+        read_manifest(settings.bundle)
+    else:
+        in_turn(settings.bundles)
     options: dict[str, Any] = {
         "host": settings.host, "port": settings.port, "access_log": False, "log_level": "info",
         "timeout_keep_alive": 30, "server_header": False, "proxy_headers": False, "http": WholeAnswers,

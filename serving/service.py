@@ -45,6 +45,14 @@ REFUSED_SECONDS = 60.0
 """Until a promoted version that did not open is tried again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The promoted version, where this process does not answer with it because it does not verify."""
+
+    version: str
+    reason: str
+
+
 @dataclass(slots=True)
 class Service:
     """The process's state; requests reach it through `service_of`. Belongs to one event loop."""
@@ -59,6 +67,7 @@ class Service:
     online: Online | None = None
     reason: str = "the model is being opened"
     """Why there is no model yet."""
+    refused: Refused | None = None
     _one_swap: asyncio.Lock = field(default_factory=asyncio.Lock)
     _watcher: asyncio.Task[None] | None = None
     _keeper: asyncio.Task[None] | None = None
@@ -83,6 +92,8 @@ class Service:
     async def start(self) -> None:
         """Open the configured model, else the promoted one, which is watched from then on.
 
+        Where the promoted one does not verify, the latest that served before it and does answers instead.
+
         Raises:
             NotReadyError: nothing was promoted yet.
             BundleError: see `Model.open`.
@@ -90,11 +101,31 @@ class Service:
         self._keeper = asyncio.create_task(self.impressions.follow())
         try:
             async with self._one_swap:
-                path = self.settings.bundle or versions.current(self.settings.bundles)
-                self._show(await self._open(path))
+                self._show(await self._first())
         finally:
             if self.settings.bundle is None:
                 self._watcher = asyncio.create_task(self._watch())
+
+    async def _first(self) -> Online:
+        """What a process that begins answers with."""
+        if self.settings.bundle is not None:
+            return await self._open(self.settings.bundle)
+        promoted = versions.serving(self.settings.bundles)
+        failed: BundleError | None = None
+        for path in versions.in_turn(self.settings.bundles):
+            try:
+                fresh = await self._open(path)
+            except BundleError as exc:
+                failed = failed or exc
+                continue
+            if promoted is not None and path.name != promoted:
+                self.refused = Refused(promoted, str(failed) if failed else "its folder is gone")
+                log.error(
+                    "%s answers, not %s, which is promoted: %s", path.name, promoted, self.refused.reason
+                )
+            return fresh
+        assert failed is not None, "in_turn names a version or raises"
+        raise failed
 
     async def close(self) -> None:
         """Stop watching, keep what was shown, and close all models."""
@@ -164,11 +195,12 @@ class Service:
                 raise
             if fresh is not None:
                 self._show(fresh)
+            self.refused = None
             return before
 
     async def _watch(self) -> None:
         """Follow what is promoted, by whomever, until cancelled."""
-        tried: tuple[str, float] | None = None
+        tried = (self.refused.version, time.monotonic() + REFUSED_SECONDS) if self.refused else None
         confirmed: str | None = None
         while True:
             await asyncio.sleep(WATCH_SECONDS)
@@ -179,7 +211,7 @@ class Service:
                 if not self._answers(name):
                     tried = (name, time.monotonic() + REFUSED_SECONDS)
                     await self._take(name)
-                    tried = None
+                tried = self.refused = None
                 if confirmed != name:
                     confirmed = name
                     await asyncio.to_thread(self.registry.confirm, name, "worker")
@@ -191,8 +223,13 @@ class Service:
     async def _take(self, version: str) -> None:
         """Answer with a version that others promoted."""
         async with self._one_swap:
-            if not self._answers(version):
+            if self._answers(version):
+                return
+            try:
                 self._show(await self._open(versions.folder_of(self.settings.bundles, version)))
+            except BundleError as exc:
+                self.refused = Refused(version, str(exc))
+                raise
 
     async def _open(self, path: Path) -> Online:
         """A model, ready beside the one that answers; the registry is told of one that does not open."""

@@ -90,7 +90,7 @@ def test_every_time_of_the_schedule_is_the_settings_default():
 
 
 def test_alerts_and_dashboard_ask_for_metrics_that_are_told():
-    source = (ROOT / "serving" / "metrics.py").read_text()
+    source = (ROOT / "serving" / "observe" / "metrics.py").read_text()
     told = set(re.findall(r'"(towerbridge_[a-z_]+)"', source))
     told |= {
         f"towerbridge_{name}" for name in re.findall(r'^            \("([a-z_]+)", "', source, re.MULTILINE)

@@ -206,6 +206,7 @@ def build(workspace: Workspace, run: Path | None, progress: Progress, promote: b
     with workspace.registry() as registry:
         registry.candidate(path.name, "cli", f"built from run {finished.folder.name}")
         if promote:
+            registry.verify(path.name, "cli")
             registry.promote(path.name, "cli")
     if where := tracking_store(workspace):
         progress.start("tracking", None)

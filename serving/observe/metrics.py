@@ -64,6 +64,15 @@ class Exposition(Collector):
         )
         info.add_metric((manifest.version, manifest.dataset), 1.0)
         yield info
+        refused = self._service.refused
+        unverified = GaugeMetricFamily(
+            "towerbridge_model_refused",
+            "1 for a promoted version that does not verify, while the one before it answers.",
+            labels=("version",),
+        )
+        if refused is not None:
+            unverified.add_metric((refused.version,), 1.0)
+        yield unverified
         lag = online.stock.lag
         gauges: list[tuple[str, str, float | None]] = [
             ("model_age_seconds", "Since the model was built.", time.time() - manifest.created.timestamp()),

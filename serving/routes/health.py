@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from catalog.errors import StoreError
 from serving.http.answers import json_answer
 from serving.http.problems import RESPONSES, request_id
-from serving.service import service_of
+from serving.service import Service, service_of
 
 router = APIRouter(tags=["health"])
 NOT_READY: dict[int | str, dict[str, Any]] = {503: RESPONSES[503]}
@@ -18,9 +18,10 @@ NOT_READY: dict[int | str, dict[str, Any]] = {503: RESPONSES[503]}
 
 @router.get("/health", summary="Whether the service answers", responses=NOT_READY)
 async def health(request: Request) -> dict[str, str]:
-    """`{"status": "healthy"}` once there is a model."""
-    _ = service_of(request).model
-    return {"status": "healthy"}
+    """`{"status": "healthy"}` once there is a model, and `refused`, where what was promoted is not what answers."""
+    service = service_of(request)
+    _ = service.model
+    return {"status": "healthy", **_refused(service)}
 
 
 @router.get("/health/live", summary="Whether the process is alive")
@@ -33,13 +34,21 @@ async def live() -> dict[str, str]:
 async def ready(request: Request) -> Response:
     """The model that answers and whether the store does; 503 with the reason before there is a model.
 
-    Without the store the service stays ready: reads are answered from the bundle alone, marked degraded.
+    Without the store the service stays ready: reads are answered from the bundle alone, marked degraded. With
+    `refused`, a promoted version that does not verify, it stays so too: the one before it goes on.
     """
     service = service_of(request)
     model = service.model
-    body: dict[str, Any] = {"status": "ready", "model_version": model.bundle.version, "store": "up"}
+    body: dict[str, Any] = {
+        "status": "ready", "model_version": model.bundle.version, "store": "up", **_refused(service),
+    }  # fmt: skip
     try:
         await service.store.ping()
     except StoreError as exc:
         body |= {"store": "down", "reason": str(exc)}
     return json_answer(body, request_id(request))
+
+
+def _refused(service: Service) -> dict[str, str]:
+    """The promoted version where it is not taken; why is for administrators, because it names files."""
+    return {"refused": service.refused.version} if service.refused else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -50,12 +51,22 @@ class ModelOut(BaseModel):
     changes: list[ModelChange] = Field(description="oldest first")
 
 
+class RefusedOut(BaseModel):
+    """The promoted version, where it is not taken."""
+
+    version: str
+    reason: str
+
+
 class ModelsOut(BaseModel):
     """The registry."""
 
     dataset: str
     promoted: str | None = Field(description="what workers answer with, or are about to")
     answering: str | None = Field(description="what the worker that wrote this answers with")
+    refused: RefusedOut | None = Field(
+        description="why that is not what is promoted, where it does not verify"
+    )
     models: list[ModelOut] = Field(description="oldest first")
 
 
@@ -75,6 +86,7 @@ async def models(request: Request) -> Response:
         "dataset": service.settings.dataset,
         "promoted": versions.serving(service.settings.bundles),
         "answering": service.online.model.bundle.version if service.online else None,
+        "refused": asdict(service.refused) if service.refused else None,
         "models": [described(model) for model in found],
     }
     return json_answer(body, request_id(request))

@@ -78,3 +78,13 @@ def test_a_current_that_is_gone_is_named(folder: Path) -> None:
     (folder / "CURRENT").write_text("20260101-000000-dddddd\n")
     with pytest.raises(BundleError, match="which is no bundle"):
         versions.current(folder)
+    with pytest.raises(BundleError, match="which is no bundle"):
+        versions.in_turn(folder)
+
+
+def test_those_before_are_in_turn_where_the_serving_one_cannot_be(folder: Path) -> None:
+    for version in (A, B, C):
+        versions.promote(folder, version)
+    assert versions.in_turn(folder) == [folder / name for name in (C, B, A)]
+    (folder / "CURRENT").write_text("20260101-000000-dddddd\n")
+    assert versions.in_turn(folder) == [folder / name for name in (B, A)]

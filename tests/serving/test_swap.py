@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -151,14 +150,51 @@ def test_a_version_that_does_not_verify_is_refused_and_the_old_one_goes_on(home:
             (A, "serving"), (B, "refused"), (C, "candidate"),
         ]  # fmt: skip
         assert "item_tower.onnx" in listed["models"][1]["reason"]
-        # Promoted behind the service's back it is refused all the same.
-        versions.promote(folder, B)
-        time.sleep(0.3)
-        assert answered_by(client) == A
-        assert len(ids(client.get("/v1/users/u0/recommendations"))) == 10
+        assert listed["refused"] is None, "it is not promoted, so nothing is wrong"
         # A good one is taken after it.
-        assert client.post(f"/v1/models/{C}/promote").json() == {"version": C, "before": B}
+        assert client.post(f"/v1/models/{C}/promote").json() == {"version": C, "before": A}
         assert answered_by(client) == C
+
+
+def test_one_that_was_promoted_behind_the_services_back_is_refused_and_told_of(
+    home: Path, shop: Shop
+) -> None:
+    folder = home / "bundles" / "shop"
+    (folder / B / "vectors.npy").write_bytes((folder / B / "vectors.npy").read_bytes()[:-1])
+    with serving(home, shop) as client:
+        assert client.get("/health").json() == {"status": "healthy"}
+        assert "towerbridge_model_refused{" not in client.get("/metrics").text
+        versions.promote(folder, B)
+        eventually(lambda: client.get("/health").json() == {"status": "healthy", "refused": B})
+        ready = client.get("/health/ready").json()
+        assert (ready["model_version"], ready["refused"]) == (A, B)
+        assert len(ids(client.get("/v1/users/u0/recommendations"))) == 10
+        assert f'towerbridge_model_refused{{version="{B}"}} 1.0' in client.get("/metrics").text
+        listed = client.get("/v1/models").json()
+        assert (listed["promoted"], listed["answering"], listed["refused"]["version"]) == (B, A, B)
+        assert "vectors.npy" in listed["refused"]["reason"]
+        assert [one["state"] for one in listed["models"]][1] == "refused"
+        assert client.post("/v1/models/rollback").json() == {"version": A, "before": B}
+        assert client.get("/health").json() == {"status": "healthy"}
+        assert client.get("/v1/models").json()["refused"] is None
+
+
+@pytest.mark.parametrize("harm", ["changed", "gone"])
+def test_a_service_that_begins_with_a_version_that_does_not_verify_takes_the_one_before(
+    home: Path, shop: Shop, harm: str
+) -> None:
+    folder = home / "bundles" / "shop"
+    versions.promote(folder, B)
+    if harm == "gone":
+        shutil.rmtree(folder / B)
+    else:
+        (folder / B / "vectors.npy").write_bytes(b"")
+    with serving(home, shop) as client:
+        ready = client.get("/health/ready").json()
+        assert (ready["model_version"], ready["refused"]) == (A, B)
+        versions.promote(folder, C)
+        eventually(lambda: answered_by(client) == C)
+        eventually(lambda: "refused" not in client.get("/health/ready").json())
 
 
 def test_what_is_not_there_is_told(home: Path, shop: Shop) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -79,14 +78,22 @@ def test_versions_are_listed_promoted_and_rolled_back(towerbridge, bundles):
     assert towerbridge("rollback").stdout == f"{VERSION} serves tiny now\n"
 
 
-def test_a_damaged_version_is_not_promoted(towerbridge, bundles):
+def test_a_damaged_version_is_neither_promoted_nor_gone_back_to(towerbridge, bundles):
+    make_bundle(bundles, version=OTHER)
     towerbridge("promote", VERSION)
-    shutil.copytree(bundles / VERSION, bundles / OTHER)
-    (bundles / OTHER / "vectors.npy").write_bytes(b"\0" * 64)
+    vectors = bundles / OTHER / "vectors.npy"
+    whole = vectors.read_bytes()
+    vectors.write_bytes(whole[:-1] + b"!")
     run = towerbridge("promote", OTHER)
     assert run.returncode == 2
     assert len(run.stderr.splitlines()) == 1
-    assert json.loads(towerbridge("models", "--json").stdout)["models"][0]["current"]
+    assert "vectors.npy" in run.stderr
+    assert (bundles / "CURRENT").read_text() == f"{VERSION}\n"
+    vectors.write_bytes(whole)
+    assert towerbridge("promote", OTHER).returncode == 0
+    (bundles / VERSION / "vectors.npy").write_bytes(b"")
+    assert towerbridge("rollback").returncode == 2
+    assert (bundles / "CURRENT").read_text() == f"{OTHER}\n"
 
 
 def test_serving_before_anything_was_built_is_one_sentence(towerbridge):

@@ -36,7 +36,7 @@ def models(ctx: typer.Context, dataset: DatasetOption = None, as_json: JsonOptio
         counts = each.manifest.counts if each.manifest else None
         sizes = (counts.items, counts.users, counts.interactions) if counts else (None, None, None)
         figures = "  ".join(_figures(each.manifest)) if each.manifest else None
-        name = each.version + (" *" if each.state == "serving" else "")
+        name = each.version + (" *" if each.promoted else "")
         rows.append((name, each.state, *sizes, figures, each.reason or None))
     head = ("version (* serves)", "state", "items", "users", "interactions", "on validation", "because")
     table(head, rows, workspace.dataset)
@@ -59,11 +59,14 @@ def promote(
 
 
 def rollback(ctx: typer.Context, dataset: DatasetOption = None, as_json: JsonOption = False) -> None:
-    """Go back to the version that served before."""
+    """Go back to the version that served before; it is opened and checked first."""
+    from bundle.versions import earlier
     from towerbridge.workspace import Workspace
 
     workspace = Workspace(settings(ctx, dataset=dataset))
     with workspace.registry() as registry:
+        for last in earlier(workspace.bundles)[-1:]:
+            registry.verify(last, "cli")
         version = registry.rollback("cli").name
     _tell(workspace.dataset, version, as_json)
 
@@ -82,7 +85,7 @@ def _described(model: Model) -> dict[str, Any]:
     keys = {"version", "created", "counts", "heads", "rank_by", "encoders", "index", "metrics"}
     said = model.manifest.model_dump(mode="json", include=keys) if model.manifest else {}
     return {
-        "version": model.version, **said, "current": model.state == "serving", "state": model.state,
+        "version": model.version, **said, "current": model.promoted, "state": model.state,
         "reason": model.reason, "changes": [asdict(change) for change in model.changes],
     }  # fmt: skip
 
