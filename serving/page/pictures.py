@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from PIL import Image
 
+from catalog.documents import address_of
 from catalog.errors import StoreError
 from embeddings.content import UnreadableError, image_bytes
 from serving.http.inputs import PathId
@@ -41,6 +42,7 @@ PICTURE: dict[int | str, dict[str, Any]] = {
             for kind in ("image/jpeg", "image/png", "image/webp")
         },
     },
+    302: {"description": "It is on the web: `Location` says where."},
     304: {"description": "It is the one that `If-None-Match` names."},
     404: {**UNKNOWN[404], "description": "There is no such item, or it has no picture."},
 }
@@ -50,7 +52,10 @@ PICTURE: dict[int | str, dict[str, Any]] = {
     "/v1/items/{item_id:path}/image", responses=PICTURE, response_class=Response, summary="An item's picture"
 )
 async def image(request: Request, item_id: Annotated[PathId, Path()]) -> Response:
-    """The file that was imported or uploaded, with an ETag; 404 where there is none, or none that is a picture."""
+    """The file that was imported or uploaded, with an ETag; where the picture is on the web, the way there.
+
+    404 where there is none, or none that is a picture.
+    """
     found = await service_of(request).store.item(item_id)
     if found is None or found.deleted:
         return problem(request, 404, f"there is no item {item_id!r}; POST /v1/items adds one")
@@ -58,6 +63,10 @@ async def image(request: Request, item_id: Annotated[PathId, Path()]) -> Respons
         return problem(
             request, 404, f"the item {item_id!r} has no picture; PATCH /v1/items/{item_id} gives it one"
         )
+    address = address_of(found.item.image)
+    if address is not None:
+        headers = {"cache-control": SHOWN, "x-request-id": request_id(request)}
+        return RedirectResponse(address, 302, headers)
     try:
         data = await asyncio.to_thread(image_bytes, found.item.image)
         kind = kind_of(data)

@@ -97,7 +97,7 @@ async def home(request: Request) -> Response:
     }
     diverse = propose("diverse", state, query).rows
     shown = await _products(service, model, [personalized, trending, best_value, *top.values(), diverse])
-    body = {
+    body: dict[str, Any] = {
         "personalized": [shown[row] for row in personalized.tolist()],
         "trending": [shown[row] for row in trending.tolist()],
         "best_value": [shown[row] for row in best_value.tolist()],

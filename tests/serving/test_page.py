@@ -117,6 +117,17 @@ def test_a_picture_that_is_a_file_is_read_from_it(shop: Shop, tmp_path: Path) ->
             assert reason in refused.json()["detail"]
 
 
+def test_a_picture_on_the_web_is_where_it_is(shop: Shop) -> None:
+    """Line ends in an address make no second header of it."""
+    shop.records.put_items([
+        Item(ItemId("web"), image="https://cdn.example/a.jpg?w=3"), Item(ItemId("odd"), image="http://x/ä\r\nb: c"),
+    ])  # fmt: skip
+    with shop.worker() as client:
+        for name, where in (("web", "https://cdn.example/a.jpg?w=3"), ("odd", "http://x/%C3%A4%0D%0Ab:%20c")):
+            answer = client.get(f"/v1/items/{name}/image", follow_redirects=False)
+            assert (answer.status_code, answer.headers["location"], answer.content) == (302, where, b"")
+
+
 @pytest.mark.parametrize(("item", "says"), [("i45", "has no picture"), ("nothing", "there is no item")])
 def test_an_item_without_a_picture_says_so(worker: TestClient, item: str, says: str) -> None:
     assert item == "nothing" or item == f"i{senses.BLIND}"
