@@ -47,13 +47,13 @@ from serving.storefronts import movies, picture_posts, posts, retailer, shop, sh
 
 log = logging.getLogger(__name__)
 ROUTERS = (
-    assets.router, dataset.router, lists.router, pictures.router,
-    recommendations.router, rank.router, interactions.router, similar.router, search.router,
-    items.router, users.router, models.router, admin.router, metrics.router, health.router,
-    movies.router, posts.router, picture_posts.router, retailer.router, shop.router, shop.under_v1,
-    shop_events.router,
+    recommendations.router, retailer.router, posts.router, picture_posts.router, movies.router,
+    rank.router, interactions.router, similar.router, search.router,
+    shop.router, shop.under_v1, shop_events.router, pictures.router, dataset.router, lists.router,
+    items.router, users.router, models.router, admin.router, metrics.router, health.router, assets.router,
 )  # fmt: skip
-"""In order: a path that ends in an id comes after those that go on behind one."""
+"""In order: what is asked most comes first, as each router that does not match costs ten microseconds; and a path
+that ends in an id comes after those that go on behind one."""
 UPLOADS = ("/v1/items", "/v1/search/image")
 """Beginnings of the paths that take pictures."""
 
