@@ -17,7 +17,7 @@ from catalog.records import Item, ItemId
 from catalog.schema import DatasetSchema
 from tests.bundle.senses import data_uri, picture
 from tests.towerbridge.test_figures import report
-from towerbridge.report import charts
+from towerbridge.report import charts, words
 from towerbridge.report.page import page
 from towerbridge.report.scene import Scene
 from towerbridge.report.sections import headline, ratings, sections
@@ -104,7 +104,7 @@ def test_it_says_what_was_measured_for_whom(html):
     assert "1,234 people were asked about" in html
     assert "made up" in html
     assert "+5.1%" in html
-    assert "-1.0%" in html
+    assert "−1.0%" in html
     assert "expected text vectors, found none" in html
     assert "stands in place 1" in html
     assert html.count("<b>taken</b>") == 1
@@ -142,6 +142,26 @@ def test_methods_stand_in_order_and_folds_by_their_mean():
     assert [cell.value for cell in found.rows[0].cells] == [0.9, 1.0, 0.95]
     (slices,) = section.slices.values()
     assert (slices[0].name, slices[0].users) == ("cold: fewer than five events", 7)
+
+
+def test_the_next_thing_is_told_of_first_whatever_was_measured_first():
+    found = report()
+    told = found["protocols"]["next_item"]
+    found["protocols"] = {"odd": told, "cold_item": told, **found["protocols"]}
+    assert [section.told.title for section in sections(found)] == [
+        "The next thing that people take", "New things, compared with each other", "Odd",
+    ]  # fmt: skip
+
+
+def test_every_method_protocol_and_source_has_words_of_its_own():
+    from serving.sources.shares import NAMES
+    from training.baselines.registry import BASELINES
+    from training.protocols.registry import PROTOCOLS
+
+    assert set(BASELINES) <= set(words.METHODS)
+    assert len(set(words.METHODS.values())) == len(words.METHODS)
+    assert set(NAMES) <= set(words.SOURCES)
+    assert set(PROTOCOLS) - {"rating"} <= set(words.PROTOCOLS)
 
 
 def test_sources_stand_below_what_they_make_together():
@@ -184,7 +204,8 @@ def test_bars_begin_at_nought_and_share_a_scale():
 
 
 def test_points_stand_where_their_numbers_are():
-    left, right = charts.MARGIN, charts.WIDTH - charts.MARGIN
+    left, right = charts.across(0), charts.across(1)
+    assert charts.MARGIN < left < charts.WIDTH / 2 < right < charts.WIDTH - charts.MARGIN
     floor, ceiling = charts.PLOT_HEIGHT - charts.MARGIN, charts.MARGIN
     curve = charts.bandwidth([(10, 0.0), (100, 0.5), (1000, 1.0)])
     assert [(point.x, point.y) for point in curve.points] == [

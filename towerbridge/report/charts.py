@@ -13,10 +13,11 @@ from training.calibration import Calibration
 
 WIDTH, NARROW = 720.0, 420.0
 """Of a chart, and of one of two that stand side by side."""
-LABELS, VALUES = 190.0, 70.0
+LABELS, VALUES = 222.0, 70.0
 """Room to the left and to the right of bars."""
 ROW, BAR = 26.0, 14.0
-PLOT_HEIGHT, MARGIN = 300.0, 48.0
+PLOT_HEIGHT, MARGIN, INSET = 300.0, 48.0, 18.0
+"""The inset keeps what is written at the first point off the axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def bandwidth(ceilings: Sequence[tuple[int, float]]) -> Plot:
     least, most = log10(ceilings[0][0]), log10(ceilings[-1][0])
     span = (most - least) or 1.0
     points = tuple(
-        Point(_across((log10(size) - least) / span), _upwards(share), f"{share:.0%}", f"{size:,}")
+        Point(across((log10(size) - least) / span), _upwards(share), f"{share:.0%}", f"{size:,}")
         for size, share in ceilings
     )
     shares = tuple(Tick(_upwards(share), f"{share:.0%}") for share in (0.0, 0.25, 0.5, 0.75, 1.0))
@@ -120,7 +121,7 @@ def calibrated(found: Calibration) -> Plot:
 
     points = tuple(
         Point(
-            _across(share(each.predicted)), _upwards(share(each.given)), f"{each.given:.2f}",
+            across(share(each.predicted)), _upwards(share(each.given)), f"{each.given:.2f}",
             f"{each.predicted:.2f}", _upwards(share(each.given - each.error)),
             _upwards(share(each.given + each.error)),
         )
@@ -129,13 +130,14 @@ def calibrated(found: Calibration) -> Plot:
     steps = [found.lowest + span * step / 4 for step in range(5)]
     return Plot(
         points,
-        tuple(Tick(_across(share(step)), f"{step:g}") for step in steps),
+        tuple(Tick(across(share(step)), f"{step:g}") for step in steps),
         tuple(Tick(_upwards(share(step)), f"{step:g}") for step in steps),
     )
 
 
-def _across(share: float) -> float:
-    return MARGIN + share * (WIDTH - 2 * MARGIN)
+def across(share: float) -> float:
+    """The x of a place between the ends of an axis, 0 … 1."""
+    return MARGIN + INSET + share * (WIDTH - 2 * (MARGIN + INSET))
 
 
 def _upwards(share: float) -> float:

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from towerbridge.figures import left_out
 from towerbridge.report import charts, words
-from towerbridge.report.sections import ratings, sections
+from towerbridge.report.sections import ratings, sections, signed
 from towerbridge.report.thumbnail import thumbnail
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def page(report: Mapping[str, Any], scene: Scene, made: datetime) -> str:
         loader=PackageLoader("towerbridge.report", ""), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["figure"] = figure
+    environment.filters |= {"figure": figure, "signed": signed}
     parts = tuple(sections(report))
     calibration = scene.calibration
     return environment.get_template("page.html").render(

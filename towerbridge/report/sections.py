@@ -82,14 +82,15 @@ class Ratings:
 
 
 def sections(report: Mapping[str, Any]) -> Iterator[Section]:
-    """Every protocol of a report that ranks, in its order."""
+    """Every protocol of a report that ranks: what comes nearest to daily business first."""
     spread = report.get("seeds", {}).get("spread", {})
     details = report["details"]
     first = next(iter(details.get("by_seed", {}).values()), details)
-    for name, methods in report["protocols"].items():
-        if name != "rating":
-            looked = {**first.get(name, {}), **details.get(name, {})}
-            yield _section(words.protocol(name), methods, looked, spread.get(name))
+    places = {name: place for place, name in enumerate(words.PROTOCOLS)}
+    asked = [name for name in report["protocols"] if name != "rating"]
+    for name in sorted(asked, key=lambda name: places.get(name, len(places))):
+        looked = {**first.get(name, {}), **details.get(name, {})}
+        yield _section(words.protocol(name), report["protocols"][name], looked, spread.get(name))
 
 
 def ratings(report: Mapping[str, Any]) -> Ratings | None:
@@ -124,9 +125,14 @@ def headline(methods: Mapping[str, Mapping[str, float]]) -> str:
         change = ours["ndcg@10"] / others[best]["ndcg@10"] - 1
         said += (
             f". The best of {len(others)} other methods, {words.method(best)}, has NDCG@10 "
-            f"{others[best]['ndcg@10']:.3f}; this one has {ours['ndcg@10']:.3f} ({change:+.0%})"
+            f"{others[best]['ndcg@10']:.3f}; this one has {ours['ndcg@10']:.3f} ({signed(change, 0)})"
         )
     return said + "."
+
+
+def signed(share: float, digits: int = 1) -> str:
+    """A change as a share: `+13.3%`, `−4.0%`."""
+    return f"{share:+.{digits}%}".replace("-", "−")
 
 
 def _section(

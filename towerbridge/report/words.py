@@ -59,11 +59,14 @@ METHODS = {
     "ials": "iALS",
     "bpr": "BPR",
     "lightfm": "LightFM",
+    "neural_cf": "Neural CF",
     "content": "Texts like those of the history",
+    "sbert_knn": "The same by the bare cosine",
     "tfrs_ranking": "TFRS ranking tutorial",
     "tfrs_ranking_features": "TFRS tutorial, side features",
     "logistic": "Logistic over EASE",
     "catboost": "CatBoost over EASE",
+    "catboost_alone": "CatBoost over everything",
 }
 SOURCES = {
     "two_tower": "Near in the towers' space",
