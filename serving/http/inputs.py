@@ -29,6 +29,7 @@ from catalog.documents import checked_id
 from catalog.errors import DataError
 from catalog.records import Interaction, ItemId, UserId
 from catalog.schema import DatasetSchema
+from serving.http.problems import message_of
 from serving.recommend.likeness import Weights
 
 MAX_ROWS = 1000
@@ -44,9 +45,13 @@ def _id(value: str) -> str:
         raise ValueError(str(exc)) from None
 
 
-def _id_text(value: object) -> object:
-    """Integers are accepted for ids: many clients hold numeric ones."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _id_text(value: object) -> str:
+    """Integers are accepted for ids: many clients hold numeric ones. Longer ones are no integers to JSON's reader."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError("expected an id: a text, or a whole number of at most 64 bits")
 
 
 def to_epoch(value: object) -> float:
@@ -224,7 +229,7 @@ def read_event(document: object, schema: DatasetSchema, now: float, sequence: in
         event = _EVENT.validate_python(document)
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
-        raise EventError(".".join(str(part) for part in first["loc"]), first["msg"]) from None
+        raise EventError(".".join(str(part) for part in first["loc"]), message_of(first)) from None
     kind = schema.interactions.get(event.type)
     if kind is None:
         known = ", ".join(schema.interactions)

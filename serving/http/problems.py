@@ -33,6 +33,8 @@ STATUS: dict[type[RecommenderError], HTTPStatus] = {
     BundleError: HTTPStatus.INTERNAL_SERVER_ERROR,
     ConfigError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
+_MESSAGES = {"model_type": "expected an object", "model_attributes_type": "expected an object"}
+"""By pydantic's kind of error, instead of words that name classes of ours."""
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
@@ -149,7 +151,13 @@ def field_problem(error: Any) -> dict[str, Any]:
         found = str(found)[:200]  # longer than numbers of an answer can be
     elif not isinstance(found, int | float | bool | None) or found != found:
         found = repr(found)[:200] if not isinstance(found, str) else found[:200]
-    return {"field": where, "message": error["msg"], "found": _printable(found)}
+    return {"field": where, "message": message_of(error), "found": _printable(found)}
+
+
+def message_of(error: Any) -> str:
+    """What one of pydantic's errors expected."""
+    message: str = _MESSAGES.get(error["type"], error["msg"])
+    return message.removeprefix("Value error, ")
 
 
 def _printable(value: Any) -> Any:

@@ -211,3 +211,17 @@ def test_numbers_that_no_answer_can_hold_are_refused_like_others(client: TestCli
     is_problem(answer, 422)
     errors = answer.json()["errors"]
     assert (len(errors), errors[0]["found"]) == (100, str(2**70))
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [([1], "expected an object"), (3, "expected an object"),
+     ({"user_id": 10**30}, "expected an id: a text, or a whole number of at most 64 bits"),
+     ({"user_id": "x" * 2000}, "at most 1024")],
+)  # fmt: skip
+def test_what_is_wrong_is_told_in_words_of_the_caller(client: TestClient, body: Any, says: str) -> None:
+    """No class of ours, no library's prefix."""
+    detail = client.post("/recommend", json=body).json()["detail"]
+    assert says in detail
+    assert "RecommendIn" not in detail
+    assert "Value error" not in detail
