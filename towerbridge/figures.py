@@ -70,10 +70,13 @@ def winners(report: Mapping[str, Any]) -> Iterator[str]:
             continue
         best, whole = stages["best_source"], stages["pool_ndcg@10"]["500"]
         single = stages["sources"][best]["ndcg@10"]
+        low, high = stages["best_source_behind"]
         verdict = "no less than" if whole >= single else "LESS than"
+        sure = "" if low > 0 or high < 0 else "; other users could have turned this round"
         yield (
             f"{TITLES.get(name, _words(name))}: NDCG@10 of both stages {whole:.4f}, {verdict} {single:.4f} "
-            f"of the best single source, {_words(best)}."
+            f"of the best single source, {_words(best)} "
+            f"(95 % interval of the difference {low:+.4f} … {high:+.4f}{sure})."
         )
 
 

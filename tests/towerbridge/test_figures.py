@@ -62,7 +62,12 @@ def test_sources_are_shown_best_first_and_who_wins_is_said():
         "item_item": {"ndcg@10": 0.13, "recall@100": 0.3, "brought": 0.75},
     }
     ndcg = {"50": 0.1, "500": 0.125}
-    beside = {"pool_ndcg@10": ndcg, "sources": sources, "best_source": "item_item"}
+    beside = {
+        "pool_ndcg@10": ndcg,
+        "sources": sources,
+        "best_source": "item_item",
+        "best_source_behind": (-0.02, 0.01),
+    }
     both["details"]["next_item"]["stages"] = {**STAGES, **beside}
     _, pools, alone, _ = tables(both)
     assert pools.rows[1] == ("is ranked to ndcg@10", 0.1, 0.125, "", "")
@@ -70,7 +75,10 @@ def test_sources_are_shown_best_first_and_who_wins_is_said():
     assert [row[0] for row in alone.rows] == ["item item", "popular"]
     (said,) = winners(both)
     assert "0.1250, LESS than 0.1300 of the best single source, item item" in said
+    assert "difference -0.0200 … +0.0100; other users could have turned this round" in said
     ndcg["500"] = 0.13
+    both["details"]["next_item"]["stages"]["best_source_behind"] = (0.001, 0.01)
+    assert "turned" not in next(winners(both))
     assert "0.1300, no less than 0.1300" in next(winners(both))
     assert list(winners(report())) == []
 

@@ -184,6 +184,8 @@ def test_what_is_marked_is_what_the_pipeline_answers(bundle, simulated):
     assert len(popular) == 300 - len(asked.state(0).seen)
     worth = {name: each["ndcg@10"] for name, each in stages["sources"].items()}
     assert worth[stages["best_source"]] == max(worth.values()) > 0
+    low, high = stages["best_source_behind"]
+    assert low <= stages["pool_ndcg@10"]["500"] - worth[stages["best_source"]] <= high
     assert stages["index_recall@100"] == 1.0  # flat
 
 

@@ -15,6 +15,7 @@ from catalog.progress import SILENT, Progress
 from catalog.records import Ints
 from serving.recommend.pipeline import Pipeline, PipelineConfig, Query, UserState
 from training.answers import Answers, answer_states
+from training.bootstrap import interval, resampled_means
 from training.metrics import PER_USER, Doubles, recall_of
 from training.questions import Questions
 
@@ -34,28 +35,35 @@ def bandwidth(bundle: Bundle, asked: Questions, progress: Progress) -> dict[str,
     Returns:
         `pool_ceiling` and `pool_ndcg@10`: by size of the pool the share of right items in it, and what its ranking
         is worth. `sources`: by name the metrics of its own order, and `brought`, its part of the right items in the
-        pool of SERVED. `best_source`: the largest NDCG@10 among them.
+        pool of SERVED. `best_source`: the largest NDCG@10 among them; `best_source_behind`: the (paired) interval of
+        how far it is behind that of both stages.
     """
     asked = asked.some(MOST)
     # Never wider than what is asked for: so one pipeline has pools of every size.
     pipeline = Pipeline(bundle, PipelineConfig(candidates=1))
-    ceiling, ndcg = {}, {}
+    ceiling, ndcg, gains = {}, {}, {}
     for size in SIZES:
         progress.start(f"pool of {size}", len(asked))
         judged = pooled(pipeline, asked, size, progress).judged
         ceiling[str(size)] = mean(recall_of(judged, size))
-        ndcg[str(size)] = mean(PER_USER["ndcg@10"](judged))
+        gains[str(size)] = PER_USER["ndcg@10"](judged)
+        ndcg[str(size)] = mean(gains[str(size)])
     parts = brought(pipeline, asked)
     sources = {}
     for name in pipeline.sources:
         progress.start(f"{name.replace('_', ' ')} alone", len(asked))
         judged = alone(pipeline, name, asked, SERVED, progress).judged
+        gains[name] = PER_USER["ndcg@10"](judged)
         sources[name] = {
             **{metric: mean(PER_USER[metric](judged)) for metric in SHOWN},
             "brought": parts[name],
         }
     best = max(sources, key=lambda name: sources[name]["ndcg@10"])
-    return {"pool_ceiling": ceiling, "pool_ndcg@10": ndcg, "sources": sources, "best_source": best}
+    behind = resampled_means((gains[str(SERVED)] - gains[best])[:, None])[:, 0] if len(asked) else np.zeros(1)
+    return {
+        "pool_ceiling": ceiling, "pool_ndcg@10": ndcg, "sources": sources, "best_source": best,
+        "best_source_behind": interval(behind),
+    }  # fmt: skip
 
 
 def pooled(pipeline: Pipeline, asked: Questions, size: int, progress: Progress = SILENT) -> Answers:
