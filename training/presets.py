@@ -23,7 +23,7 @@ PRESETS: Mapping[str, Knobs] = {
     # The retailer's own ranker. A few views a visitor tell the towers little, and what is viewed now is viewed next:
     # of the pools that were tried these shares hold most of what was asked for (docs/LOG.md).
     "retailrocket": {
-        "ranker": {"kind": "logistic"},
+        "ranker": {"kind": "logistic"}, "history": 20,
         "shares": {"new": 0.05, "two_tower": 0.3, "item_item": 0.25, "rules": 0.1, "trending": 0.3},
     },
     # The ranker of the course that the data is of; its boosted trees need fewer lists than networks do.
