@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from catalog.records import Floats, Ints
 from serving.model import Model
-from serving.observe.overview import title
+from serving.observe.named import named
 
 
 def chart(model: Model, limit: int, seed: int = 0) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def chart(model: Model, limit: int, seed: int = 0) -> dict[str, Any]:
     return {
         "items": [
             {
-                "item_id": model.catalogue.ids[row], "title": title(model, row),
+                **named(model, row),
                 "category": _first(model.catalogue.shown(row).get(category)) if category else None,
                 "x": round(x, 5), "y": round(y, 5),
             }

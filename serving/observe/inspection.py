@@ -15,7 +15,7 @@ import numpy as np
 from serving.http.answers import explanation
 from serving.live.state import Known
 from serving.model import Model
-from serving.observe.overview import title
+from serving.observe.named import named
 from serving.recommend.pipeline import NO_ROWS, Query, Ranked
 from serving.routes.interactions import iso
 
@@ -32,7 +32,7 @@ def inspect(model: Model, known: Known, limit: int) -> dict[str, Any]:
         limit: items of the list.
     """
     state, catalogue, pipeline = model.state(known), model.catalogue, model.pipeline
-    wide = Query(pipeline.config.candidates)
+    wide = Query(pipeline.config.candidates)  # as many as a recommendation ranks
     spent: dict[str, float] = {}
 
     def timed(stage: str, work: Callable[[], Ranked]) -> Ranked:
@@ -42,8 +42,8 @@ def inspect(model: Model, known: Known, limit: int) -> dict[str, Any]:
         return found
 
     answer = timed("recommend", lambda: pipeline.recommend(state, Query(limit, explain=True)))
-    unfiltered = replace(state, seen=NO_ROWS)
-    near = pipeline.propose("two_tower", unfiltered, Query(pipeline.config.candidates))
+    pool = pipeline.retrieve(state, wide)
+    near = pipeline.propose("two_tower", replace(state, seen=NO_ROWS), wide)
     similarity = dict(zip(near.rows.tolist(), near.scores.tolist(), strict=True))
     seen = set(state.seen.tolist())
     sources = []
@@ -55,13 +55,13 @@ def inspect(model: Model, known: Known, limit: int) -> dict[str, Any]:
         sources.append({
             "source": name, "share": shares.get(name, 0.0), "proposed": len(found.rows),
             "taken": answer.sources.count(name),
-            "items": [{**_named(model, row), "score": _number(score)} for row, score in listed],
+            "items": [{**named(model, row), "score": _number(score)} for row, score in listed],
         })  # fmt: skip
     items = []
     for place, (row, score) in enumerate(zip(answer.rows.tolist(), answer.scores.tolist(), strict=True)):
         because = explanation(catalogue, answer.reasons, place) if answer.reasons is not None else None
         items.append({
-            **_named(model, row), "source": answer.sources[place], "score": _number(score),
+            **named(model, row), "source": answer.sources[place], "score": _number(score),
             "similarity": _number(similarity.get(row)), "shares": because["shares"] if because else None,
             "like": because["history"] if because else [],
         })  # fmt: skip
@@ -72,21 +72,17 @@ def inspect(model: Model, known: Known, limit: int) -> dict[str, Any]:
         "user_id": known.user.user_id, "known": bool(known.user.features) or len(state.history) > 0,
         "cold": not len(state.history), "model_version": model.bundle.version,
         "history": [
-            {**_named(model, row), "type": types[kind - 1], "timestamp": iso(at)} for row, kind, at in told
+            {**named(model, row), "type": types[kind - 1], "timestamp": iso(at)} for row, kind, at in told
         ][::-1],
         "milliseconds": spent,
         "neighbours": [
-            {**_named(model, row), "similarity": _number(score), "filtered": "seen" if row in seen else None}
+            {**named(model, row), "similarity": _number(score), "filtered": "seen" if row in seen else None}
             for row, score in list(similarity.items())[:NEIGHBOURS]
         ],
-        "sources": sources, "items": items,
+        "sources": sources, "items": items, "catalogue": len(catalogue), "pool": len(pool),
         "filtered": {"seen": len(seen), "unavailable": int((~catalogue.now.available).sum())},
         "degraded": [*known.failed, *answer.failed],
     }  # fmt: skip
-
-
-def _named(model: Model, row: int) -> dict[str, str]:
-    return {"item_id": model.catalogue.ids[row], "title": title(model, row)}
 
 
 def _number(value: float | None) -> float | None:

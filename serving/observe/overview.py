@@ -23,6 +23,7 @@ from serving.observe.counts import (
     Family,
     quantile,
 )
+from serving.observe.named import named
 
 WINDOW_SECONDS = 60.0
 """What rates and latencies are of, as soon as anybody has looked so long ago."""
@@ -84,8 +85,7 @@ def shown(model: Model, found: Shown, days: float) -> dict[str, Any]:
         found: what was shown.
         days: in which.
     """
-    ids = model.catalogue.ids
-    rows = ids.rows(list(found.counts))
+    rows = model.catalogue.ids.rows(list(found.counts))
     counts = np.array(list(found.counts.values()), np.float64)[rows >= 0]
     rows = rows[rows >= 0]
     available = int(model.catalogue.now.available.sum())
@@ -102,7 +102,7 @@ def shown(model: Model, found: Shown, days: float) -> dict[str, Any]:
         "gini": gini(counts, max(available, len(counts))) if len(counts) else None,
         "by_popularity": [round(float(share), 6) for share in shares],
         "top": [
-            {"item_id": ids[rows[i]], "title": title(model, int(rows[i])), "count": int(counts[i])} for i in most
+            {**named(model, int(rows[i])), "count": int(counts[i])} for i in most
         ],
     }  # fmt: skip
 
@@ -126,11 +126,6 @@ def gini(counts: Numbers, n: int) -> float:
     rising = np.concatenate([np.zeros(n - len(counts)), np.sort(counts)])
     places = np.arange(1, n + 1)
     return round(float((2 * places - n - 1) @ rising / (n * rising.sum())), 6)
-
-
-def title(model: Model, row: int) -> str:
-    """What a row is called."""
-    return str(model.catalogue.shown(row).get("title", ""))
 
 
 def _latencies(numbers: Numbers) -> dict[str, float | None]:

@@ -32,9 +32,9 @@ FOREVER = "public, max-age=31536000, immutable"
 """For files whose names hold the hash of what is in them."""
 POLICY = "; ".join((
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "font-src 'self'", "connect-src 'self'",
-    "img-src 'self' blob: data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+    "img-src 'self' blob: data: https:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
 ))  # fmt: skip
-"""A page loads from this service alone, and runs no script but its own files."""
+"""A page asks this service alone, and runs no script but its own files; pictures may lie where records say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def listening(shop: Shop, **more: Any) -> Iterator[str]:
     """The address of a server of the shop that is ready."""
     import uvicorn
 
-    settings = Settings(**{"bundle": shop.bundle, "user_seconds": 0, "admin_key": KEY, **more})
+    settings = Settings(**{"bundle": shop.bundle, "user_seconds": 0, **more})
     app = create_app(settings, store=shop.records.live(), embeddings=shop.vectors)
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, http=WholeAnswers, ws="none", log_level="warning", access_log=False)

@@ -37,7 +37,7 @@ def room(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     (run / "run.json").write_text(json.dumps(summary))
     steps = [{"epoch": i + 1, "loss": 8.0 - 3 * i, "validation": 0.1 * (i + 1)} for i in range(3)]
     (run / "curves.json").write_text(json.dumps({"towers": steps}))
-    with listening(Shop(folder / A), home=home, dataset="shop", bundle=None) as address:
+    with listening(Shop(folder / A), home=home, dataset="shop", bundle=None, admin_key=KEY) as address:
         yield address
 
 
@@ -94,7 +94,7 @@ def test_versions_stand_side_by_side_and_another_is_promoted_and_taken_back(
     page = enter("models")
     column = page.locator("thead th")
     column.nth(1).wait_for()
-    assert [text.split("\n")[0] for text in column.all_inner_texts()] == ["candidate", "answering"]
+    assert [text.split("\n")[0] for text in column.all_inner_texts()] == ["answering", "candidate"]
     page.get_by_role("button", name="Promote").click()
     page.get_by_role("button", name="Leave it").click()
     assert answering() == A  # asked, and left
@@ -128,7 +128,8 @@ def test_the_overview_tells_of_what_was_asked(enter: Entrance, room: str) -> Non
 def test_the_map_names_the_item_under_the_pointer_and_shows_its_picture(enter: Entrance, room: str) -> None:
     page = enter("map")
     page.get_by_text("47 of 47 items").wait_for()
-    assert page.get_by_role("list", name="Categories").inner_text().split("\n")[:1] != ["other"]
+    legend = page.get_by_role("list", name="Categories").get_by_role("button").all_inner_texts()
+    assert sum(int(one.split("\n")[-1]) for one in legend) == 47
     told = httpx.get(f"{room}/v1/admin/map", headers={"X-Admin-Key": KEY}).json()["items"]
     xs, ys = [one["x"] for one in told], [one["y"] for one in told]
     box = page.locator("canvas").bounding_box()
@@ -143,11 +144,33 @@ def test_the_map_names_the_item_under_the_pointer_and_shows_its_picture(enter: E
     assert card.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 24
 
 
+def test_the_map_is_walked_by_keyboard(enter: Entrance) -> None:
+    page = enter("map")
+    page.get_by_text("47 of 47 items").wait_for()
+    page.get_by_label("Find by title").focus()
+    for _ in range(1 + page.locator(".map-legend button").count()):
+        page.keyboard.press("Tab")
+    title = page.locator(".map-card strong")
+    middle = title.inner_text()
+    ring = page.locator(".map-ring")
+    before = ring.bounding_box()
+    page.keyboard.press("ArrowRight")
+    after = ring.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["x"] > before["x"]
+    assert title.inner_text() != middle
+    page.keyboard.press("Home")
+    assert title.inner_text() == middle
+    page.keyboard.press("Escape")
+    page.locator(".map-card").wait_for(state="detached")
+
+
 def test_a_recommendation_is_taken_apart(enter: Entrance, room: str) -> None:
     page = enter("inspect")
     page.get_by_label("User").fill("u0")
     page.get_by_role("button", name="Look").click()
-    final = page.locator(".final li")
+    final = page.locator(".final tbody tr")
     final.first.wait_for()
     answer = httpx.get(f"{room}/v1/users/u0/recommendations?limit=12").json()
     assert final.locator(".item-name").all_inner_texts() == [
@@ -156,8 +179,19 @@ def test_a_recommendation_is_taken_apart(enter: Entrance, room: str) -> None:
     panels = page.locator(".panel")
     assert panels.nth(0).locator("li").count() == 4  # what u0 has clicked on
     assert panels.nth(1).locator(".filtered").count() == 4
-    panels.nth(2).get_by_text("two towers").click()
-    assert panels.nth(2).locator("details[open] li").count() > 0
+    assert panels.nth(2).locator("details[open] li").count() == 6  # of the source with the largest share
+    told = httpx.get(f"{room}/v1/admin/inspect?user_id=u0&limit=12", headers={"X-Admin-Key": KEY}).json()
+    first = final.first.locator("td").all_inner_texts()
+    shares = told["items"][0]["shares"]
+    assert [int(one) for one in first[3:7]] == [
+        round(100 * shares[part]) for part in ("text", "image", "behaviour", "features")
+    ]
+    assert [float(one) for one in first[8:]] == pytest.approx(
+        [told["items"][0]["similarity"], told["items"][0]["score"]], abs=5e-4
+    )
+    # 48 items, one of which is hidden and four of which were seen.
+    numbers = page.locator(".funnel b").all_inner_texts()
+    assert [int(one) for one in numbers] == [48, 43, told["pool"], 12]
 
 
 def test_a_training_shows_how_it_went(enter: Entrance) -> None:
@@ -165,7 +199,7 @@ def test_a_training_shows_how_it_went(enter: Entrance) -> None:
     page.get_by_role("heading", name="20260101-000000").wait_for()
     curves = page.locator(".curves svg")
     assert [one.get_attribute("aria-label") for one in curves.all()] == [
-        "towers, loss: loss from 8.00 to 2.00", "towers, validation: validation from 0.100 to 0.300",
+        "towers, loss: loss from 8 to 2", "towers, validation: validation from 0.100 to 0.300",
     ]  # fmt: skip
     # Three points, the first in the upper left corner of its picture and the last in the lower right one.
     loss = curves.first.locator(".line").get_attribute("d") or ""
@@ -173,13 +207,18 @@ def test_a_training_shows_how_it_went(enter: Entrance) -> None:
     assert len(points) == 3
     assert points == sorted(points)
     assert [y for _, y in points] == sorted(y for _, y in points)
-    assert page.locator(".panel .pairs").inner_text().split() == ["validation", "·", "ndcg@10", "0.3000"]
+    assert page.locator(".panel table").inner_text().split() == [
+        "measured",
+        "NDCG@10",
+        "validation",
+        "0.3000",
+    ]
     assert page.get_by_text("Few events.").is_visible()
 
 
 READY = {
-    "overview": ".stages", "models": "thead th", "map": ".map-legend li:nth-child(4)", "inspect/u0": ".final li",
-    "runs": ".curves",
+    "overview": ".stages", "models": "thead th", "map": ".map-legend li:nth-child(4)",
+    "inspect/u0": ".final tbody tr", "runs": ".curves",
 }  # fmt: skip
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import CARD, Opener, listed, problem
+from tests.browser.conftest import CARD, KEY, Opener, listed, listening, problem
+from tests.browser.painting import painted, watch
 from tests.bundle import senses
 from tests.serving.sensing import Shop, eventually
 
@@ -20,24 +21,11 @@ def events(shop: Shop, user: str) -> list[tuple[str, str, float | None]]:
 
 
 def test_a_list_is_painted_within_a_second_and_nothing_moves_after(visit: Opener) -> None:
-    watch = """
-        window.moved = 0;
-        new PerformanceObserver(list => {
-            for (const shift of list.getEntries()) window.moved += shift.value;
-        }).observe({type: 'layout-shift', buffered: true});
-        new MutationObserver((_, self) => {
-            if (!document.querySelector('.list .card:not(.skeleton)')) return;
-            self.disconnect();
-            requestAnimationFrame(() => setTimeout(() => (window.painted = performance.now())));
-        }).observe(document, {childList: true, subtree: true});
-    """
     took = []
     for _ in range(3):  # the machine may be busy with something else
-        page = visit(before=lambda page: page.add_init_script(watch))
-        page.wait_for_function("() => window.painted")
-        page.wait_for_function("() => [...document.images].slice(0, 8).every(image => image.complete)")
-        assert page.evaluate("window.moved") < 0.02
-        took.append(page.evaluate("window.painted"))
+        found = painted(visit(before=watch(CARD)))
+        assert found.moved < 0.02
+        took.append(found.milliseconds)
         if took[-1] <= 1000:
             break
     assert min(took) <= 1000, took
@@ -49,9 +37,9 @@ def test_a_card_says_what_it_is_and_why_it_is_there(visit: Opener, shop: Shop) -
     row = int(listed(page)[0][1:])
     assert senses.theme(row) == "space"  # all that u0 has clicked on
     assert first.locator(".card-title").inner_text() == senses.item(row).title
-    assert first.locator(".why-line").inner_text().startswith("because of The ")
+    assert first.locator(".why-line").inner_text().startswith("like The ")
     assert "behaviour" in (first.locator(".shares").get_attribute("aria-label") or "")
-    assert float(first.locator(".score").inner_text()) > 0
+    assert float(first.locator(".score").inner_text().removeprefix("score")) > 0
     assert first.locator(".source").inner_text() == "two towers"
     picture = first.locator("img")
     picture.wait_for()
@@ -223,12 +211,26 @@ def test_somebody_is_found_or_made(visit: Opener) -> None:
     page.wait_for_selector(CARD)
 
 
+def test_where_users_are_not_listed_an_id_is_typed(visit: Opener, shop: Shop) -> None:
+    with listening(shop, admin_key=KEY) as guarded:
+        page = visit(guarded)
+        page.get_by_role("heading", name="Picked for guest").wait_for()
+        page.get_by_role("button", name="You look as guest").click()
+        page.get_by_text("This service does not list its users. Type an id.").wait_for()
+        page.get_by_label("User id").fill("u2")
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="Picked for u2").wait_for()
+        page.wait_for_selector(".past-item, .past-none")
+
+
 def test_everything_can_be_done_by_keyboard(visit: Opener, shop: Shop) -> None:
     page = visit("/?user=typist")
     focus = "document.activeElement.closest('[data-card]')?.dataset.card"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the list"
     page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "how it was made"
     page.keyboard.press("Tab")
     ids = listed(page)
     assert page.evaluate(focus) == ids[0]
@@ -264,7 +266,7 @@ def test_rows_below_the_list_show_what_sources_have(visit: Opener) -> None:
     popular.locator(".card:not(.skeleton)").first.wait_for()
     first = popular.locator("[data-card]").first
     assert first.get_attribute("data-card") == "i1"  # i0, the most popular, was clicked on by u0
-    assert first.locator(".score").inner_text() == "99"
+    assert first.locator(".score").inner_text() == "score 99"
 
 
 def test_a_service_that_is_not_ready_is_asked_again(visit: Opener) -> None:

@@ -145,6 +145,7 @@ def test_an_inspection_shows_what_the_answer_is_made_of(room: TestClient) -> Non
     assert {one["source"] for one in body["sources"]} == set(model.pipeline.sources)
     assert sum(one["taken"] for one in body["sources"]) == 6
     assert body["filtered"] == {"seen": 4, "unavailable": 1}
+    assert (body["catalogue"], body["pool"]) == (senses.N, senses.N - 5), "all that may be shown are ranked"
     assert (body["known"], body["cold"], body["degraded"]) == (True, False, [])
     assert all(milliseconds > 0 for milliseconds in body["milliseconds"].values())
     stranger = told(room, "inspect?user_id=nobody%2Fat%20all")

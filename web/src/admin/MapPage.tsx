@@ -1,14 +1,17 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { pictureOf } from "../parts/Picture";
 import { theme } from "../parts/theme";
 import { Trouble } from "../parts/Trouble";
 import { useTold, type Chart } from "./api";
-import { count, percent, Waiting } from "./figures";
+import { count, percent, Thumbnail, titleOf, Waiting } from "./figures";
 
 const CATEGORIES = 9;
 const NEAR = 14;
-const OTHER = "other";
+const CARD_HEIGHT = 285;
+const OTHER = "all others";
 type Point = Chart["items"][number];
+
+/** Where arrows point, on a plane whose second axis goes down. */
+const ARROWS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** As many colours as there are categories, apart as far as a circle allows, in turn light and dark. */
 const colour = (place: number): string =>
@@ -26,15 +29,19 @@ function Scatter({ chart }: { chart: Chart }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const legend = useRef<HTMLUListElement>(null);
   const [size, resize] = useState({ width: 0, height: 0 });
-  const [near, point] = useState<{ item: Point; x: number; y: number } | null>(null);
+  /** The row of the item that is pointed at. */
+  const [pointed, point] = useState<number | null>(null);
   const [only, choose] = useState<string | null>(null);
   const [part, search] = useState("");
 
-  const categories = useMemo(() => {
-    const sizes = new Map<string, number>();
-    for (const one of chart.items) if (one.category) sizes.set(one.category, (sizes.get(one.category) ?? 0) + 1);
-    return [...sizes].sort((a, b) => b[1] - a[1]).slice(0, CATEGORIES).map(([name]) => name);
+  const sizes = useMemo(() => {
+    const counts = new Map<string, number>();
+    for (const one of chart.items) if (one.category) counts.set(one.category, (counts.get(one.category) ?? 0) + 1);
+    const largest = [...counts].sort((a, b) => b[1] - a[1]).slice(0, CATEGORIES);
+    const others = chart.items.length - largest.reduce((sum, [, size]) => sum + size, 0);
+    return new Map(others ? [...largest, [OTHER, others] as const] : largest);
   }, [chart]);
+  const categories = [...sizes.keys()].filter((name) => name !== OTHER);
   const group = (one: Point) => (one.category && categories.includes(one.category) ? one.category : OTHER);
 
   const places = useMemo(() => {
@@ -86,45 +93,73 @@ function Scatter({ chart }: { chart: Chart }) {
     pen.globalAlpha = 1;
   }, [places, only, part, theme.value]);
 
-  const find = (event: MouseEvent) => {
-    const box = canvas.current!.getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    let best = -1;
-    let least = NEAR ** 2;
+  /** The row that lies best by a measure of its distance, of those that are shown; null where none does. */
+  const least = (measure: (dx: number, dy: number) => number, x: number, y: number): number | null => {
+    let best: number | null = null;
+    let smallest = Infinity;
     places.forEach((at, row) => {
       if (only !== null && group(chart.items[row]!) !== only) return;
-      const distance = (at.x - x) ** 2 + (at.y - y) ** 2;
-      if (distance < least) [best, least] = [row, distance];
+      const distance = measure(at.x - x, at.y - y);
+      if (distance < smallest) [best, smallest] = [row, distance];
     });
-    point(best < 0 ? null : { item: chart.items[best]!, ...places[best]! });
+    return best;
   };
+  const find = (event: MouseEvent) => {
+    const box = canvas.current!.getBoundingClientRect();
+    point(least((dx, dy) => (dx * dx + dy * dy < NEAR ** 2 ? dx * dx + dy * dy : Infinity), event.clientX - box.left, event.clientY - box.top));
+  };
+  const middle = () => least((dx, dy) => dx * dx + dy * dy, size.width / 2, size.height / 2);
+  const onKeyDown = (event: KeyboardEvent) => {
+    const arrow = ARROWS[event.key];
+    if (event.key === "Escape") return point(null);
+    if (event.key !== "Home" && !arrow) return;
+    event.preventDefault();
+    if (!arrow || pointed === null) return point(middle());
+    // The next one lies ahead, and rather straight ahead than near.
+    const [ax, ay] = arrow;
+    const ahead = (dx: number, dy: number) => {
+      const [along, aside] = [dx * ax + dy * ay, Math.abs(dx * ay) + Math.abs(dy * ax)];
+      return along > 0 && aside <= along ? along + 2 * aside : Infinity;
+    };
+    point(least(ahead, places[pointed]!.x, places[pointed]!.y) ?? pointed);
+  };
+  const near = pointed === null ? null : { item: chart.items[pointed]!, ...places[pointed]! };
   return (
     <div class="map">
       <div class="bar-above">
-        <p>{count(chart.items.length)} of {count(chart.of)} items; the two directions tell {percent(chart.explained.reduce((a, b) => a + b, 0), 0)} of how their vectors differ.</p>
+        <p>Each dot is an item; near each other is alike. {count(chart.items.length)} of {count(chart.of)} items; the plane tells {percent(chart.explained.reduce((a, b) => a + b, 0), 0)} of how their vectors differ.</p>
         <label class="field inline"><span class="visually-hidden">Find by title</span><input type="search" placeholder="Find by title" value={part} onInput={(event) => search(event.currentTarget.value)} /></label>
       </div>
       <ul class="map-legend" ref={legend} aria-label="Categories">
-        {[...categories, OTHER].map((name, place) => (
+        {[...sizes].map(([name, items], place) => (
           <li key={name}>
-            <button type="button" aria-pressed={only === name} onClick={() => choose(only === name ? null : name)}>
-              <span class="dot" style={{ background: colour(name === OTHER ? -1 : place) }} aria-hidden="true" />{name}
+            <button type="button" aria-pressed={only === name} onClick={() => (choose(only === name ? null : name), point(null))}>
+              <span class="dot" style={{ background: colour(name === OTHER ? -1 : place) }} aria-hidden="true" />{name}<small>{count(items)}</small>
             </button>
           </li>
         ))}
       </ul>
-      <div class="map-box" style={{ minHeight: "320px" }}>
+      <div class="map-box">
         <canvas
-          ref={canvas} role="img" aria-label={`Map of ${chart.items.length} item vectors, coloured by category`}
-          style={{ width: `${size.width}px`, height: `${size.height}px` }} onMouseMove={find} onClick={find} onMouseLeave={() => point(null)}
+          ref={canvas} role="application" tabIndex={0} aria-roledescription="map"
+          aria-label={`${count(chart.items.length)} item vectors, coloured by category. Arrow keys go from item to item.`}
+          style={{ width: `${size.width}px`, height: `${size.height}px` }}
+          onMouseMove={find} onClick={find} onMouseLeave={() => point(null)} onKeyDown={onKeyDown}
+          onFocus={(event) => pointed === null && event.currentTarget.matches(":focus-visible") && point(middle())} onBlur={() => point(null)}
         />
-        {near && (
-          <div class={`map-card ${near.x > size.width / 2 ? "left" : ""}`} style={{ left: `${near.x}px`, top: `${Math.min(near.y, size.height - 190)}px` }}>
-            <img key={near.item.item_id} src={pictureOf(near.item.item_id)} alt="" onError={(event) => (event.currentTarget.hidden = true)} />
-            <strong>{near.item.title || near.item.item_id}</strong>
-            <span>{near.item.category ?? "no category"}</span>
-          </div>
-        )}
+        {near && <span class="map-ring" style={{ left: `${near.x}px`, top: `${near.y}px` }} aria-hidden="true" />}
+        <div aria-live="polite">
+          {near && (
+            <div
+              class={`map-card ${near.x > size.width / 2 ? "left" : ""}`}
+              style={{ left: `${near.x}px`, top: `${Math.max(Math.min(near.y, size.height - CARD_HEIGHT), 8)}px` }}
+            >
+              <Thumbnail key={near.item.item_id} item={near.item} />
+              <strong>{titleOf(near.item)}</strong>
+              <span>{near.item.category ?? "no category"}</span>
+            </div>
+          )}
+        </div>
       </div>
     </div>
   );

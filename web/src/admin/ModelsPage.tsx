@@ -3,8 +3,8 @@ import { asFailure } from "../api";
 import { Dialog } from "../parts/Dialog";
 import { Trouble } from "../parts/Trouble";
 import { toast } from "../shop/toasts";
-import { act, flat, useTold, type Registry, type Version } from "./api";
-import { count, moment, Waiting } from "./figures";
+import { act, measured, useTold, type Registry, type Version } from "./api";
+import { count, groupName, inOrder, measure, moment, Waiting } from "./figures";
 
 const SHOWN = 5;
 
@@ -32,20 +32,24 @@ export function ModelsPage() {
   if (!data.models.length) return <p class="none">No version was built yet: <code>towerbridge build</code> makes one.</p>;
   const newest = [...data.models].reverse();
   const serving = newest.find((one) => one.version === data.promoted);
-  const shown = all ? newest : newest.filter((one, place) => place < SHOWN || one === serving);
-  const figures = new Map(shown.map((one) => [one.version, flat(one.metrics)]));
-  const names = [...new Set(shown.flatMap((one) => [...figures.get(one.version)!.keys()]))];
+  // The one that answers comes first, so that whatever is beside it can be compared with it.
+  const ordered = serving ? [serving, ...newest.filter((one) => one !== serving)] : newest;
+  const shown = all ? ordered : ordered.slice(0, SHOWN);
+  const figures = new Map(shown.map((one) => [one.version, measured(one.metrics)]));
+  const groups = inOrder(shown.flatMap((one) => [...figures.get(one.version)!.keys()]));
+  const measures = (group: string) => [...new Set(shown.flatMap((one) => [...(figures.get(one.version)!.get(group)?.keys() ?? [])]))];
   const base = serving && figures.get(serving.version);
   return (
     <>
       <div class="bar-above">
-        <p>{data.dataset}: {count(data.models.length)} versions{data.answering !== data.promoted && <>; <b>{data.promoted}</b> is being opened</>}</p>
-        {newest.length > shown.length && <button type="button" onClick={() => showAll(true)}>Show all</button>}
+        <p>{data.dataset}: {count(data.models.length)} versions{data.answering !== data.promoted && !data.refused && <>; <b>{data.promoted}</b> is being opened</>}</p>
+        {ordered.length > shown.length && <button type="button" onClick={() => showAll(true)}>Show all</button>}
         <button type="button" onClick={() => plan({ what: "rollback" })} disabled={!data.models.some((one) => one.state === "retired")}>Roll back</button>
       </div>
+      {data.refused && <p class="refusal" role="alert"><b>{data.refused.version}</b> is promoted but was refused, so {data.answering ?? "none"} answers: {data.refused.reason}</p>}
       <div class="scroll versions">
         <table>
-          <caption class="visually-hidden">Versions side by side, the newest first; differences are from the one that answers</caption>
+          <caption class="visually-hidden">Versions side by side: the one that answers, then the newest first; differences are from the one that answers</caption>
           <thead>
             <tr>
               <td />
@@ -64,21 +68,24 @@ export function ModelsPage() {
               <tr key={name}><th scope="row">{name}</th>{shown.map((one) => <td key={one.version}>{one.counts?.[name] === undefined ? "–" : count(one.counts[name])}</td>)}</tr>
             ))}
             <tr><th scope="row">ordered by</th>{shown.map((one) => <td key={one.version}>{one.rank_by ?? "–"}</td>)}</tr>
-            {names.map((name) => (
-              <tr key={name}>
-                <th scope="row">{name.replaceAll("_", " ")}</th>
-                {shown.map((one) => <Apart key={one.version} name={name} value={figures.get(one.version)!.get(name)} from={one === serving ? undefined : base?.get(name)} />)}
-              </tr>
-            ))}
             <tr class="story">
               <th scope="row">story</th>
               {shown.map((one) => (
                 <td key={one.version}>
                   {one.reason && <p>{one.reason}</p>}
-                  <ol>{one.changes.map((change) => <li key={change.at + change.state}>{moment(change.at)}: {change.state}{change.by && `, by ${change.by}`}{change.reason && ` (${change.reason})`}</li>)}</ol>
+                  <ol>{one.changes.map((change) => <li key={change.at + change.state}><b>{change.state}</b> {moment(change.at)}{change.by && `, by ${change.by}`}{change.reason && change.reason !== one.reason && ` (${change.reason})`}</li>)}</ol>
                 </td>
               ))}
             </tr>
+            {groups.map((group) => [
+              <tr key={group} class="group"><th scope="rowgroup" colSpan={shown.length + 1}>{groupName(group)}</th></tr>,
+              ...measures(group).map((name) => (
+                <tr key={`${group} ${name}`}>
+                  <th scope="row">{measure(name)}</th>
+                  {shown.map((one) => <Apart key={one.version} name={name} value={figures.get(one.version)!.get(group)?.get(name)} from={one === serving ? undefined : base?.get(group)?.get(name)} />)}
+                </tr>
+              )),
+            ])}
           </tbody>
         </table>
       </div>

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Trouble } from "../parts/Trouble";
 import { useTold, type Overview } from "./api";
-import { age, count, Curves, ms, Panel, percent, Share, Tile, Waiting } from "./figures";
+import { age, count, Curves, ms, Name, Panel, percent, Share, Tile, Waiting } from "./figures";
 
 const SECONDS = 3;
 const KEPT = 60;
@@ -21,7 +21,7 @@ function Stages({ stages }: { stages: Overview["stages"] }) {
   const width = (value: number | null) => ({ width: `${((value ?? 0) / longest) * 100}%` });
   return (
     <div class="scroll"><table class="stages">
-      <thead><tr><th>Stage</th><th class="chart"><span class="key p50">median</span><span class="key p95">95 %</span><span class="key p99">99 %</span></th><th>p50</th><th>p95</th><th>p99 ms</th></tr></thead>
+      <thead><tr><th>Stage</th><th class="chart"><span class="key p50">half</span><span class="key p95">95 %</span><span class="key p99">99 % are faster</span></th><th>p50</th><th>p95</th><th>p99</th></tr></thead>
       <tbody>
         {stages.map((one) => (
           <tr key={one.stage}>
@@ -54,8 +54,11 @@ export function OverviewPage() {
   if (!data) return <Waiting />;
   const list = data.routes.find((one) => one.route.endsWith("/recommendations") && one.route.startsWith("/v1/users"));
   const lately = `the last ${age(data.window_seconds)}`;
-  const errors = data.routes.reduce((sum, one) => sum + one.errors, 0);
-  const requests = data.routes.reduce((sum, one) => sum + one.requests, 0);
+  // What asks whether the service is ready is refused while it is not; that is no error.
+  const counted = data.routes.filter((one) => !one.route.startsWith("/health"));
+  const errors = counted.reduce((sum, one) => sum + one.errors, 0);
+  const requests = counted.reduce((sum, one) => sum + one.requests, 0);
+  const { accepted = 0, rejected = 0 } = data.events;
   const worse = Object.entries(data.degraded).filter(([, times]) => times > 0);
   const { shown, data: health } = data;
   return (
@@ -63,52 +66,59 @@ export function OverviewPage() {
       {failure && <Trouble failure={failure} again={again} />}
       <dl class="tiles">
         <Tile name="Requests" value={rate.at(-1)?.[1].toFixed(1) ?? "–"} note={`per second, of ${lately}`} />
-        <Tile name="A recommendation" value={ms(list?.p95_ms ?? null)} note="ms; 95 % are faster" />
-        <Tile name="Errors" value={requests ? percent(errors / requests, 2) : "–"} note={`${count(errors)} of ${count(requests)}`} bad={errors > requests / 100} />
-        <Tile name="Model" value={age(data.model_age_seconds)} note="old" />
-        <Tile name="An item is found after" value={data.freshness.lag_seconds === null ? "–" : age(data.freshness.lag_seconds)} note={`${count(data.freshness.new_items)} new since training`} />
-        <Tile name="Workers" value={String(data.workers)} />
+        <Tile name="A recommendation takes" value={`${ms(list?.p95_ms ?? null)} ms`} note="or less, 95 times of 100" />
+        <Tile name="Errors" value={requests ? percent(errors / requests, 2) : "–"} note={`${count(errors)} of ${count(requests)} answers`} bad={errors > requests / 100} />
+        <Tile name="Interactions" value={count(accepted)} note={rejected ? `${count(rejected)} refused` : "taken in since the start"} />
+        <Tile name="Age of the model" value={age(data.model_age_seconds)} note={data.model_version} />
+        <Tile name="A new item is found after" value={data.freshness.lag_seconds === null ? "–" : age(data.freshness.lag_seconds)} note={`${count(data.freshness.new_items)} came since the training`} />
+        <Tile name="Workers" value={String(data.workers)} note={data.workers === 1 ? "process answers" : "processes answer"} />
       </dl>
       <div class="panels overview">
-        <Panel title="Requests per second" says={`Each point the mean of ${lately}`}>
-          {rate.length > 1 ? <Curves label="Requests per second" lines={[{ name: "all routes", points: rate.map(([at, value]) => [at - rate[0]![0], value]) }]} unit=" s" zero /> : <p class="none">A line takes two looks.</p>}
-        </Panel>
-        <Panel title="A recommendation, by stage" says={`Of ${lately}`}>
-          {data.stages.some((one) => one.count) ? <Stages stages={data.stages} /> : <p class="none">Nobody was recommended to yet.</p>}
-        </Panel>
-        {shown && (
-          <Panel title="What was shown" says={`${count(shown.impressions)} ${shown.impressions === 1 ? "list" : "lists"} in ${shown.days === 1 ? "a day" : `${shown.days} days`}`}>
-            {shown.impressions ? (
-              <>
-                <dl class="pairs">
-                  <div><dt>of all items, shown at least once</dt><dd>{percent(shown.coverage)}</dd></div>
-                  <div><dt>Gini of the counts (0 even, 1 one item)</dt><dd>{shown.gini?.toFixed(3) ?? "–"}</dd></div>
-                </dl>
-                <Popularity tenths={shown.by_popularity} />
-                <p class="axis"><span>most popular tenth</span><span>least popular</span></p>
-                <ol class="top-shown">{shown.top.slice(0, 8).map((one) => <li key={one.item_id}><span>{one.title || one.item_id}</span><b>{count(one.count)}</b></li>)}</ol>
-              </>
-            ) : <p class="none">No list was kept yet; a sample of what is shown is.</p>}
+        <div class="stack">
+          <Panel title="Requests per second" says={`Each point the mean of ${lately}`}>
+            {rate.length > 1 ? <Curves label="Requests per second" lines={[{ name: "all routes", points: rate.map(([at, value]) => [at - rate[0]![0], value]) }]} unit=" s" wide zero /> : <p class="none first-look">A line takes two looks; the second comes in {SECONDS} seconds.</p>}
           </Panel>
-        )}
-        {health && (
-          <Panel title="Data" says={`${count(health.interactions)} interactions`}>
-            <ul class="share-rows">
-              <Share name="items without a text" part={health.without_text} whole={health.items} />
-              <Share name="items without a picture" part={health.without_image} whole={health.items} />
-              <Share name="items that nobody took" part={health.cold_items} whole={health.items} />
-              <Share name="items that are hidden" part={health.items - health.available} whole={health.items} />
-              <Share name="users without a history" part={health.cold_users} whole={health.users} />
-            </ul>
+          <Panel title="A recommendation, by stage" says={`Milliseconds, of ${lately}`}>
+            {data.stages.some((one) => one.count) ? <Stages stages={data.stages} /> : <p class="none">Nobody was recommended to lately.</p>}
           </Panel>
-        )}
-        <Panel title="Done without" says="Answers marked degraded since the start, by the part that failed">
-          {worse.length ? <ul class="plain">{worse.map(([part, times]) => <li key={part}><span>{part.replaceAll("_", " ")}</span><b>{count(times)}</b></li>)}</ul> : <p class="none">Nothing has failed.</p>}
-        </Panel>
-        <Panel title="Routes" wide>
+          {health && (
+            <Panel title="Data" says={`${count(health.interactions)} interactions, of which the model was made`}>
+              <ul class="share-rows">
+                <Share name="items without a text" part={health.without_text} whole={health.items} />
+                <Share name="items without a picture" part={health.without_image} whole={health.items} />
+                <Share name="items that nobody took" part={health.cold_items} whole={health.items} />
+                <Share name="items that are hidden" part={health.items - health.available} whole={health.items} />
+                <Share name="users without a history" part={health.cold_users} whole={health.users} />
+              </ul>
+            </Panel>
+          )}
+        </div>
+        <div class="stack">
+          {shown ? (
+            <Panel title="What was shown" says={`${count(shown.impressions)} ${shown.impressions === 1 ? "list" : "lists"} in ${shown.days === 1 ? "a day" : `${shown.days} days`}`}>
+              {shown.impressions ? (
+                <>
+                  <dl class="pairs">
+                    <div><dt>of all items, shown at least once</dt><dd>{percent(shown.coverage)}</dd></div>
+                    <div><dt>Gini of the counts (0 even, 1 one item)</dt><dd>{shown.gini?.toFixed(3) ?? "–"}</dd></div>
+                  </dl>
+                  <h3>By popularity</h3>
+                  <Popularity tenths={shown.by_popularity} />
+                  <p class="axis"><span>most popular tenth of the items</span><span>least popular</span></p>
+                  <h3>Shown most</h3>
+                  <ol class="top-shown">{shown.top.slice(0, 8).map((one) => <li key={one.item_id}><Name item={one} /><b>{count(one.count)}</b></li>)}</ol>
+                </>
+              ) : <p class="none">No list was kept yet; a sample of what is shown is.</p>}
+            </Panel>
+          ) : <Panel title="What was shown"><p class="none">The database does not answer.</p></Panel>}
+          <Panel title="Done without" says="Answers marked degraded since the start">
+            {worse.length ? <ul class="plain">{worse.map(([part, times]) => <li key={part}><span>{part.replaceAll("_", " ")}</span><b>{count(times)}</b></li>)}</ul> : <p class="none">Nothing has failed.</p>}
+          </Panel>
+        </div>
+        <Panel title="Routes" says={`Milliseconds, of ${lately}`} wide>
           <div class="scroll">
             <table>
-              <thead><tr><th>Route</th><th>answers</th><th>per second</th><th>errors</th><th>p50</th><th>p95</th><th>p99 ms</th></tr></thead>
+              <thead><tr><th>Route</th><th>answers</th><th>per second</th><th>errors</th><th>p50</th><th>p95</th><th>p99</th></tr></thead>
               <tbody>
                 {data.routes.filter((one) => one.requests).sort((a, b) => b.requests - a.requests).map((one) => (
                   <tr key={one.method + one.route}>

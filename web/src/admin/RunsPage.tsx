@@ -1,6 +1,8 @@
 import { Trouble } from "../parts/Trouble";
-import { flat, useTold, type Runs } from "./api";
-import { Curves, moment, Panel, Waiting, type Line } from "./figures";
+import { measured, useTold, type Runs } from "./api";
+import { Curves, groupName, inOrder, measure, moment, Panel, Waiting, type Line } from "./figures";
+
+type Run = Runs["runs"][number];
 
 /** Each number of the steps of a fit as a line over its epochs. */
 function lines(steps: Record<string, number | null>[]): Line[] {
@@ -11,6 +13,46 @@ function lines(steps: Record<string, number | null>[]): Line[] {
       points: steps.flatMap((one, place): [number, number][] => (typeof one[name] === "number" ? [[one["epoch"] ?? place, one[name]]] : [])),
     }))
     .filter((one) => one.points.length > 1);
+}
+
+/** What was measured against by what: a row for each model or source, a column for each measure. */
+function Figures({ metrics }: { metrics: Run["metrics"] }) {
+  const groups = measured(metrics);
+  const measures = [...new Set([...groups.values()].flatMap((one) => [...one.keys()]))];
+  if (!groups.size) return null;
+  return (
+    <div class="scroll">
+      <table>
+        <thead><tr><th>measured</th>{measures.map((name) => <th key={name}>{measure(name)}</th>)}</tr></thead>
+        <tbody>
+          {inOrder(groups.keys()).map((group) => (
+            <tr key={group}>
+              <th scope="row">{groupName(group)}</th>
+              {measures.map((name) => <td key={name} class={groups.get(group)!.has(name) ? "" : "absent"}>{groups.get(group)!.get(name)?.toFixed(4) ?? "–"}</td>)}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Training({ run, open }: { run: Run; open: boolean }) {
+  return (
+    <section class="panel wide">
+      <details open={open}>
+        <summary><h2>{run.run}</h2><span>begun {moment(run.began)}, ended {moment(run.finished)}</span></summary>
+        <div class="curve-grid">{Object.entries(run.curves).map(([name, steps]) => {
+          // A loss and a measure live on scales of their own, so each has a picture of its own.
+          return lines(steps).map((line) => (
+            <div key={name + line.name} class="curve"><h3>{name.replaceAll("_", " ")}: {line.name}</h3><Curves label={`${name}, ${line.name}`} lines={[line]} unit=" epochs" /></div>
+          ));
+        })}</div>
+        <Figures metrics={run.metrics} />
+        {run.notes && <p class="hint">{Array.isArray(run.notes) ? run.notes.join(" ") : run.notes}</p>}
+      </details>
+    </section>
+  );
 }
 
 export function RunsPage() {
@@ -29,19 +71,8 @@ export function RunsPage() {
           </div>
         </Panel>
       )}
-      {data.runs.length === 0 && <p class="none">No training has left a trace under this home.</p>}
-      {data.runs.map((run) => (
-        <Panel key={run.run} title={run.run} says={`${moment(run.began)} to ${moment(run.finished)}`} wide>
-          <div class="curve-grid">{Object.entries(run.curves).map(([name, steps]) => {
-            // A loss and a measure live on scales of their own, so each has a picture of its own.
-            return lines(steps).map((line) => (
-              <div key={name + line.name} class="curve"><h3>{name.replaceAll("_", " ")}: {line.name}</h3><Curves label={`${name}, ${line.name}`} lines={[line]} unit=" epochs" /></div>
-            ));
-          })}</div>
-          <dl class="pairs columns">{[...flat(run.metrics)].map(([name, value]) => <div key={name}><dt>{name.replaceAll("_", " ")}</dt><dd>{value.toPrecision(4)}</dd></div>)}</dl>
-          {run.notes && <p class="hint">{Array.isArray(run.notes) ? run.notes.join(" ") : run.notes}</p>}
-        </Panel>
-      ))}
+      {data.runs.length === 0 && <p class="none">No training has left a trace on this machine: <code>towerbridge train</code> makes one.</p>}
+      {data.runs.map((run, place) => <Training key={run.run} run={run} open={place === 0} />)}
     </div>
   );
 }

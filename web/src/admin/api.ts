@@ -1,7 +1,7 @@
 // Questions that only administrators may ask; the key stays in this tab.
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { asFailure, ask, send, type Failure } from "../api";
+import { asFailure, ask, send, type Failure, type Likeness, type Part } from "../api";
 
 const KEY = "towerbridge.admin-key";
 export const key = signal(sessionStorage.getItem(KEY) ?? "");
@@ -93,7 +93,16 @@ export interface Registry {
   dataset: string;
   promoted: string | null;
   answering: string | null;
+  /** The promoted version, where it does not verify and another answers. */
+  refused: { version: string; reason: string } | null;
   models: Version[];
+}
+
+/** An item as the control room is told of it. */
+export interface Named {
+  item_id: string;
+  title: string;
+  image: boolean;
 }
 
 export interface Overview {
@@ -109,7 +118,7 @@ export interface Overview {
   freshness: { lag_seconds: number | null; new_items: number };
   shown: {
     impressions: number; days: number; items: number; coverage: number | null; gini: number | null; by_popularity: number[];
-    top: { item_id: string; title: string; count: number }[];
+    top: (Named & { count: number })[];
   } | null;
   data: {
     items: number; available: number; without_text: number; without_image: number; cold_items: number; users: number; cold_users: number;
@@ -122,22 +131,22 @@ export interface Inspection {
   known: boolean;
   cold: boolean;
   model_version: string;
-  history: { item_id: string; title: string; type: string; timestamp: string }[];
+  history: (Named & { type: string; timestamp: string })[];
   /** Of the whole recommendation, and of each source asked by itself. */
   milliseconds: Record<string, number>;
-  neighbours: { item_id: string; title: string; similarity: number | null; filtered: string | null }[];
-  sources: { source: string; share: number; proposed: number; taken: number; items: { item_id: string; title: string; score: number | null }[] }[];
-  items: {
-    item_id: string; title: string; source: string; score: number | null; similarity: number | null;
-    shares: Record<"text" | "image" | "behaviour" | "features", number> | null;
-    like: { item_id: string; title: string; similarity: number }[];
-  }[];
+  catalogue: number;
+  pool: number;
+  neighbours: (Named & { similarity: number | null; filtered: string | null })[];
+  sources: { source: string; share: number; proposed: number; taken: number; items: (Named & { score: number | null })[] }[];
+  items: (Named & {
+    source: string; score: number | null; similarity: number | null; shares: Record<Part, number> | null; like: Likeness[];
+  })[];
   filtered: Record<string, number>;
   degraded: string[];
 }
 
 export interface Chart {
-  items: { item_id: string; title: string; category: string | null; x: number; y: number }[];
+  items: (Named & { category: string | null; x: number; y: number })[];
   explained: number[];
   of: number;
 }
@@ -150,13 +159,13 @@ export interface Runs {
   jobs: { job: string; begun: string; ended: string | null; outcome: string; detail: string }[];
 }
 
-/** Figures of all depths as one table, by their path. */
-export function flat(figures: Figures, under = ""): Map<string, number> {
-  const found = new Map<string, number>();
-  for (const [name, value] of Object.entries(figures)) {
-    const path = under ? `${under} · ${name}` : name;
-    if (typeof value === "number") found.set(path, value);
-    else if (value !== null && typeof value === "object" && !Array.isArray(value)) for (const one of flat(value, path)) found.set(...one);
-  }
+/** Figures by what was measured, such as "validation · ranker"; then by measure. */
+export function measured(figures: Figures, under = ""): Map<string, Map<string, number>> {
+  const found = new Map<string, Map<string, number>>();
+  const own = new Map(Object.entries(figures).filter((one): one is [string, number] => typeof one[1] === "number"));
+  if (own.size) found.set(under, own);
+  for (const [name, value] of Object.entries(figures))
+    if (value !== null && typeof value === "object")
+      for (const one of measured(value, under ? `${under} · ${name}` : name)) found.set(...one);
   return found;
 }

@@ -1,5 +1,8 @@
 // How numbers are written and drawn in the control room.
 import type { ComponentChildren } from "preact";
+import { hue, pictureOf } from "../parts/Picture";
+import { sourceName } from "../shop/sources";
+import type { Named } from "./api";
 
 export const count = (value: number): string => value.toLocaleString("en");
 export const percent = (part: number | null, digits = 1): string => (part === null ? "–" : `${(part * 100).toFixed(digits)} %`);
@@ -14,11 +17,45 @@ export function age(seconds: number): string {
 export const moment = (iso: string | null): string =>
   iso ? new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : "–";
 
+const ABBREVIATIONS = /^(ndcg|mrr|rmse|mae|auc|map)(?=@|$)/;
+
+/** A measure as people write it: NDCG@10, hit rate@5. */
+export const measure = (name: string): string => name.replace(ABBREVIATIONS, (word) => word.toUpperCase()).replaceAll("_", " ");
+
+/** The whole before its stages, and those before the sources. */
+const FIRST = ["pipeline", "ranker", "retrieval"];
+
+/** What was measured, in the order of how much it says. */
+export function inOrder(groups: Iterable<string>): string[] {
+  const place = (group: string) => {
+    const at = FIRST.indexOf(group.split(" · ").at(-1)!);
+    return at < 0 ? FIRST.length : at;
+  };
+  return [...new Set(groups)].sort((a, b) => place(a) - place(b));
+}
+
+/** What a group of figures is called. */
+export const groupName = (group: string): string => group.split(" · ").map(sourceName).join(" · ") || "all";
+
 export const Panel = ({ title, says, children, wide = false }: { title: string; says?: string; children: ComponentChildren; wide?: boolean }) => (
   <section class={`panel ${wide ? "wide" : ""}`}>
     <header><h2>{title}</h2>{says && <p>{says}</p>}</header>
     {children}
   </section>
+);
+
+export const titleOf = (item: Named): string => item.title || item.item_id;
+
+/** The picture of an item, or a colour of its own in the place of one. */
+export const Thumbnail = ({ item }: { item: Named }) => (
+  <span class="thumbnail" style={{ "--hue": hue(item.item_id) }}>
+    {item.image && <img src={pictureOf(item.item_id)} alt="" loading="lazy" onError={(event) => (event.currentTarget.hidden = true)} />}
+  </span>
+);
+
+/** An item by picture and title. */
+export const Name = ({ item }: { item: Named }) => (
+  <span class="item-name"><Thumbnail item={item} /><span title={titleOf(item)}>{titleOf(item)}</span></span>
 );
 
 export const Tile = ({ name, value, note, bad = false }: { name: string; value: string; note?: string; bad?: boolean }) => (
@@ -43,32 +80,43 @@ export interface Line {
   points: [number, number][];
 }
 
-const WIDTH = 420;
+const NARROW = 420;
+const WIDE = 760;
 const HEIGHT = 170;
 const LEFT = 46;
 const FOOT = 24;
 const COLOURS = ["text", "image", "behaviour", "features"] as const;
 
-/** Curves over a common axis, with their ends labelled; the numbers are in the title of each. */
-export function Curves({ label, lines, unit = "", zero = false }: { label: string; lines: Line[]; unit?: string; zero?: boolean }) {
+interface CurvesProps {
+  label: string;
+  lines: Line[];
+  unit?: string;
+  /** Whether the axis begins at zero. */
+  zero?: boolean;
+  wide?: boolean;
+}
+
+/** Curves over a common axis, with their ends labelled. */
+export function Curves({ label, lines, unit = "", zero = false, wide = false }: CurvesProps) {
+  const width = wide ? WIDE : NARROW;
   const all = lines.flatMap((one) => one.points);
   if (!all.length) return <p class="none">There is no curve.</p>;
   const [xs, ys] = [all.map((one) => one[0]), all.map((one) => one[1])];
   const [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), zero ? 0 : Math.min(...ys), Math.max(...ys)];
-  const x = (value: number) => LEFT + ((value - x0) / (x1 - x0 || 1)) * (WIDTH - LEFT - 10);
+  const x = (value: number) => LEFT + ((value - x0) / (x1 - x0 || 1)) * (width - LEFT - 10);
   const y = (value: number) => HEIGHT - FOOT - ((value - y0) / (y1 - y0 || 1)) * (HEIGHT - FOOT - 14);
-  const short = (value: number) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
+  const short = (value: number) => (Math.abs(value) >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toPrecision(3));
   return (
     <figure class="curves">
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${label}: ${lines.map((one) => `${one.name} from ${short(one.points[0]![1])} to ${short(one.points.at(-1)![1])}`).join("; ")}`}>
+      <svg viewBox={`0 0 ${width} ${HEIGHT}`} role="img" aria-label={`${label}: ${lines.map((one) => `${one.name} from ${short(one.points[0]![1])} to ${short(one.points.at(-1)![1])}`).join("; ")}`}>
         {[...new Set([y0, (y0 + y1) / 2, y1])].map((value) => (
           <g key={value}>
-            <path class="grid" d={`M${LEFT} ${y(value)}H${WIDTH - 10}`} />
+            <path class="grid" d={`M${LEFT} ${y(value)}H${width - 10}`} />
             <text x={LEFT - 8} y={y(value) + 4} text-anchor="end">{short(value)}</text>
           </g>
         ))}
         <text x={LEFT} y={HEIGHT - 6}>{short(x0)}</text>
-        <text x={WIDTH - 10} y={HEIGHT - 6} text-anchor="end">{short(x1)}{unit}</text>
+        <text x={width - 10} y={HEIGHT - 6} text-anchor="end">{short(x1)}{unit}</text>
         {lines.map((one, place) => (
           <path key={one.name} class={`line ${COLOURS[place % COLOURS.length]!}`} d={`M${one.points.map(([a, b]) => `${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join("L")}`} />
         ))}

@@ -1,6 +1,6 @@
 import type { Part } from "../api";
 
-const PARTS: readonly Part[] = ["text", "image", "behaviour", "features"];
+export const PARTS: readonly Part[] = ["text", "image", "behaviour", "features"];
 /** Those that somebody may weigh. */
 export const WEIGHED = ["text", "image", "behaviour"] as const;
 export const NAMES: Record<Part, string> = {

@@ -20,7 +20,8 @@ export function facts(entry: Entry, most = 2): string {
     .flatMap(([name, { kind }]) => {
       const value = entry.metadata[name];
       if (value === null || value === undefined || value === "") return [];
-      if (kind === "numeric") return [name === "year" ? String(value) : `${name.replaceAll("_", " ")} ${value}`];
+      if (name === "year") return entry.metadata.title?.includes(`(${String(value)})`) ? [] : [String(value)];
+      if (kind === "numeric") return [`${name.replaceAll("_", " ")} ${value}`];
       return Array.isArray(value) ? value.slice(0, most) : [String(value)];
     })
     .slice(0, most + 1)
@@ -30,7 +31,7 @@ export function facts(entry: Entry, most = 2): string {
 /** Why it is there, in a line. */
 function reason(entry: Entry) {
   const near = entry.explanation;
-  if (near) return <>because of <b>{near.title || near.item_id}</b></>;
+  if (near) return <>like <b>{near.title || near.item_id}</b></>;
   if (entry.likeness) {
     const told = WEIGHED.filter((name) => entry.likeness![name] !== null);
     return told.map((name) => `${NAMES[name]} ${entry.likeness![name]!.toFixed(2)}`).join(" · ");
@@ -48,8 +49,12 @@ function speaking(entry: Entry): Record<Part, number> | null {
 }
 
 /** Counts as they are, all else with two or three decimals. */
-export const shownScore = (score: number | null): string =>
-  score === null ? "–" : Number.isInteger(score) ? score.toLocaleString("en") : score.toFixed(Math.abs(score) < 0.1 ? 3 : 2);
+export function shownScore(score: number | null): string {
+  if (score === null) return "–";
+  if (Number.isInteger(score)) return score.toLocaleString("en");
+  const size = Math.abs(score);
+  return size < 0.001 ? score.toExponential(0) : score.toFixed(size < 0.1 ? 3 : 2);
+}
 
 interface Props {
   entry: Entry;
@@ -94,7 +99,7 @@ export function Card({ entry, reachable, eager = false, reasons = false }: Props
         </div>
       )}
       <div class="card-foot">
-        <span class="score" title="score">{shownScore(entry.score)}</span>
+        <span class="score"><small>score</small> {shownScore(entry.score)}</span>
         <span class="source">{sourceName(entry.source)}</span>
       </div>
     </li>

@@ -15,7 +15,7 @@ interface Props {
 }
 
 /** A list of cards that is one stop of the Tab key; skeletons of the same size until it is there. */
-export function Cards({ label, entries, as = "grid", reasons = false, busy = false, places = 12 }: Props) {
+export function Cards({ label, entries, as = "grid", reasons = false, busy = false, places = 24 }: Props) {
   const list = useRef<HTMLUListElement>(null);
   const { active, onKeyDown, onFocusIn } = useRoving();
   const ids = entries?.map((one) => one.item_id) ?? [];

@@ -90,7 +90,16 @@ export function DeskPanel() {
           {(["text", "image", "behaviour", "features"] as const).map((name) => <li key={name}><span class={`dot ${name}`} aria-hidden="true" />{NAMES[name]}</li>)}
         </ul>
       </div>
-      <p class="keys"><kbd>←</kbd><kbd>→</kbd><kbd>↑</kbd><kbd>↓</kbd> move · <kbd>Enter</kbd> opens · <kbd>L</kbd> likes · <kbd>X</kbd> dismisses · <kbd>/</kbd> searches</p>
+      <div class="legend keys">
+        <h3>Keys</h3>
+        <ul>
+          <li><kbd>←</kbd><kbd>↑</kbd><kbd>↓</kbd><kbd>→</kbd>move</li>
+          <li><kbd>Enter</kbd>opens</li>
+          <li><kbd>L</kbd>likes</li>
+          <li><kbd>X</kbd>dismisses</li>
+          <li><kbd>/</kbd>searches</li>
+        </ul>
+      </div>
     </div>
   );
 }

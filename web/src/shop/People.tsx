@@ -32,6 +32,7 @@ export function People({ onClose }: { onClose: () => void }) {
   const mine = made().filter((name) => name.toLowerCase().includes(part.trim().toLowerCase()));
   const listed = [...mine, ...(known?.users ?? []).filter((name) => !mine.includes(name))];
   const exact = part.trim();
+  const untold = failure?.status === 403;
   return (
     <Dialog title="Who looks" onClose={onClose}>
       <h2>Who looks?</h2>
@@ -39,11 +40,12 @@ export function People({ onClose }: { onClose: () => void }) {
         <>
           <form onSubmit={(event) => (event.preventDefault(), exact && choose(listed.includes(exact) ? exact : (listed[0] ?? exact)))}>
             <label class="field">
-              <span>Find a user <small>{known ? `${known.total.toLocaleString("en")} match` : ""}</small></span>
-              <input type="search" autoFocus value={part} placeholder="A part of the id" onInput={(event) => type(event.currentTarget.value)} />
+              <span>{untold ? "User id" : "Find a user"} <small>{known ? `${known.total.toLocaleString("en")} match` : ""}</small></span>
+              <input type="search" autoFocus value={part} placeholder={untold ? "" : "A part of the id"} onInput={(event) => type(event.currentTarget.value)} />
             </label>
           </form>
-          {failure && <p class="wrong" role="alert">{failure.message}</p>}
+          {untold ? <p class="hint">This service does not list its users. Type an id.</p>
+            : failure && <p class="wrong" role="alert">{failure.message}</p>}
           <ul class="people" aria-label="Users">
             {listed.map((name) => (
               <li key={name}>
@@ -53,7 +55,7 @@ export function People({ onClose }: { onClose: () => void }) {
               </li>
             ))}
           </ul>
-          {known && listed.length === 0 && exact && <p class="none">Nobody like that is known. <button type="button" class="link" onClick={() => choose(exact)}>Look as “{exact}” all the same</button></p>}
+          {(known || untold) && listed.length === 0 && exact && <p class="none">{!untold && "Nobody like that is known. "}<button type="button" class="link" onClick={() => choose(exact)}>Look as “{exact}”{!untold && " all the same"}</button></p>}
           <div class="dialog-foot">
             <button type="button" class="primary" onClick={() => make(true)}>Make a new user</button>
           </div>

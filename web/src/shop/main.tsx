@@ -27,12 +27,12 @@ function Recommended() {
     <section class="list" id="list" tabIndex={-1} aria-labelledby="list-title">
       <header>
         <h2 id="list-title">{category ? `${category}, for ${user.value}` : by === "mix" ? "By your own mix" : "Recommended"}</h2>
-        {entries && !failure && <p class="latency">{latency.toFixed(1)} ms</p>}
+        {entries && !failure && <p class="latency">in {latency.toFixed(latency < 10 ? 1 : 0)} ms · <a href={`/admin#inspect/${encodeURIComponent(user.value)}`}>how it was made</a></p>}
       </header>
       <Degraded reasons={degraded} />
       {failure ? <Trouble failure={failure} again={() => void recommend()} />
         : entries?.length === 0 && !loading ? <p class="none">Nothing is left to recommend{category ? ` of ${category}` : ""}.</p>
-        : <Cards label="Recommendations" entries={entries} reasons busy={loading} places={18} />}
+        : <Cards label="Recommendations" entries={entries} reasons busy={loading} />}
     </section>
   );
 }
@@ -50,7 +50,7 @@ function Found() {
       <Degraded reasons={degraded} />
       {failure ? <Trouble failure={failure} again={() => void search()} />
         : shown?.length === 0 && !loading ? <p class="none">Nothing matches. Other words may; the description of an item is searched too.</p>
-        : <Cards label="Search results" entries={shown} busy={loading} places={18} />}
+        : <Cards label="Search results" entries={shown} busy={loading} />}
     </section>
   );
 }

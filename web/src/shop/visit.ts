@@ -30,14 +30,23 @@ async function meet(listed = recommend()): Promise<void> {
   await Promise.allSettled([listed, remember(), known, search()]);
 }
 
+/** Some user of the model; null where there is none, or none is told. */
+const anybody = (): Promise<string | null> =>
+  ask<{ users: string[] }>("/v1/users?limit=1").then(
+    (some) => some.users[0] ?? null,
+    (error: unknown) => {
+      if (asFailure(error).status === 403) return null;
+      throw error;
+    },
+  );
+
 /** Learn what is served here, and go on asking while the model is still being opened. */
 export async function begin(): Promise<void> {
   try {
     const asked = ask<Dataset>("/v1/dataset");
     asked.catch(() => null); // it is waited for below
     if (!user.peek()) {
-      const some = await ask<{ users: string[] }>("/v1/users?limit=1");
-      user.value = some.users[0] ?? "guest";
+      user.value = (await anybody()) ?? "guest";
     }
     const listed = recommend(); // which needs to know nothing of what is served
     dataset.value = await asked;
