@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.records import Ints
-from towers.tabular import Counts
+from bundle.tabular import Facts
+from catalog.records import History, InteractionLog, Ints
+from towers.features import FeatureSpace
+from towers.tabular import Counts, Moment, liked
+from training.dataset import TrainingData
+from training.texts import clusters
 
 Times = NDArray[np.float64]
 
@@ -43,3 +47,42 @@ class Running:
     def in_the_end(self) -> Counts:
         """Counts of all events, one entry per key."""
         return self.before(np.arange(len(self._begin) - 1), np.inf)
+
+
+class Statistics:
+    """Running counts of items and of users' tokens over the events that are learned from."""
+
+    def __init__(
+        self, log: InteractionLog, space: FeatureSpace, tokens: NDArray[np.int32], items: int
+    ) -> None:
+        """Count.
+
+        Args:
+            log: the events that are learned from.
+            space: says which of them say liked.
+            tokens: `[users, user_slots]` side features.
+            items: of the catalogue.
+        """
+        said = liked(space, log.history(0, len(log)))
+        own = tokens[log.user_rows].astype(np.int64)
+        slots = own.shape[1]
+        self.items = Running(log.item_rows, log.times, said, items)
+        self.groups = Running(
+            own.ravel(), np.repeat(log.times, slots), np.repeat(said, slots), space.user_tokens
+        )
+        self._all = Running(np.zeros(len(log), np.int64), log.times, said, 1)
+
+    def moment(self, history: History, time: float, rows: Ints, tokens: NDArray[np.int32]) -> Moment:
+        """What is known of a user and of candidates before a time."""
+        everything = self._all.before(np.zeros(1, np.int64), time)
+        overall = float(everything.liked[0] / max(float(everything.events[0]), 1.0))
+        groups = self.groups.before(tokens.astype(np.int64), time)
+        return Moment(history, time, self.items.before(rows, time), groups, overall)
+
+
+def facts_of(data: TrainingData, statistics: Statistics) -> Facts:
+    """What is known of items and groups at the end of training."""
+    items, groups = statistics.items.in_the_end(), statistics.groups.in_the_end()
+    texts = [f"{item.title} {item.text}".strip() for item in data.items]
+    lengths = np.array([len(text) for text in texts], np.float32)
+    return Facts(items.events, items.liked, lengths, clusters(texts), groups.events, groups.liked)

@@ -11,21 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bundle.probes import Probe
 from bundle.tabular import Facts, RankerCard, Tabular
 from catalog.records import Candidates, Floats, History, Ints
-from towers.tabular import SIX, Moment, feed_names, liked, tabular_features
+from towers.tabular import SIX, feed_names, tabular_features
 from training.config import TrainConfig
 from training.course import Course
-from training.dataset import TrainingData
 from training.learners import Learner, fit_catboost, fit_logistic
 from training.lists import Lists, training_lists, validation_lists
 from training.metrics import MISSED, summary
 from training.retriever import Retriever, validation_users
-from training.running import Running
-from training.texts import clusters
+from training.running import Statistics, facts_of
 
 LEARNERS: dict[str, Learner] = {"logistic": fit_logistic, "catboost": fit_catboost}
 TELLING = 0.95
@@ -82,30 +79,6 @@ class AsOf:
         return tabular_features(self.names, space, found, moment, self._retriever.columns, self._facts)
 
 
-class Statistics:
-    """Running counts of items and of users' tokens over the training events."""
-
-    def __init__(self, retriever: Retriever) -> None:
-        """Count the events that the retriever's split learns from."""
-        data = retriever.data
-        log = data.log.take(retriever.split.training(data.log))
-        said = liked(retriever.space, log.history(0, len(log)))
-        tokens = retriever.users.tokens[log.user_rows].astype(np.int64)
-        slots = tokens.shape[1]
-        self.items = Running(log.item_rows, log.times, said, len(data.items))
-        self.groups = Running(
-            tokens.ravel(), np.repeat(log.times, slots), np.repeat(said, slots), retriever.space.user_tokens
-        )
-        self._all = Running(np.zeros(len(log), np.int64), log.times, said, 1)
-
-    def moment(self, history: History, time: float, rows: Ints, tokens: NDArray[np.int32]) -> Moment:
-        """What is known of a user and of candidates before a time."""
-        everything = self._all.before(np.zeros(1, np.int64), time)
-        overall = float(everything.liked[0] / max(float(everything.events[0]), 1.0))
-        groups = self.groups.before(tokens.astype(np.int64), time)
-        return Moment(history, time, self.items.before(rows, time), groups, overall)
-
-
 def fit_tabular(
     early: Retriever, final: Retriever, config: TrainConfig, course: Course
 ) -> TabularOrder | None:
@@ -116,7 +89,8 @@ def fit_tabular(
     """
     kind, rng = config.ranker.kind, np.random.default_rng(config.seed + 1)
     # Statistics of all training events, as of each row: the early towers' own end long before.
-    statistics = Statistics(final)
+    log = final.data.log.take(final.split.training(final.data.log))
+    statistics = Statistics(log, final.space, final.users.tokens, len(final.data.items))
     facts = facts_of(final.data, statistics)
     seen = AsOf(early, statistics, facts, kind)
     examples = training_lists(early, final.split.end, seen, config, rng, course.progress)
@@ -144,14 +118,6 @@ def fit_tabular(
         Tabular(card, facts), learned.onnx, Probe({"features": some}, {"score": learned.score(some)}),
         summary(np.where(pools.chosen >= 0, pools.chosen, MISSED)), summary(ranks(pools, learned.score)),
     )  # fmt: skip
-
-
-def facts_of(data: TrainingData, statistics: Statistics) -> Facts:
-    """What is known of items and groups at the end of training."""
-    items, groups = statistics.items.in_the_end(), statistics.groups.in_the_end()
-    texts = [f"{item.title} {item.text}".strip() for item in data.items]
-    lengths = np.array([len(text) for text in texts], np.float32)
-    return Facts(items.events, items.liked, lengths, clusters(texts), groups.events, groups.liked)
 
 
 def ranks(pools: Lists, score: Callable[[Floats], Floats]) -> Ints:

@@ -13,15 +13,18 @@ pytest.importorskip("tensorflow", reason="needs the extra `train`")
 
 from catalog.errors import ConfigError, NotReadyError
 from catalog.records import InteractionLog
+from catalog.schema import DatasetSchema
 from tests.training.conftest import tiny
 from training.answers import answer_scores
 from training.baselines import registry
 from training.baselines.affinity import NAMES, six
 from training.baselines.baseline import Learned, RatingBaseline
+from training.baselines.catboost_alone import CatboostAlone
 from training.baselines.content import Content
 from training.baselines.ease import Ease
 from training.baselines.item_knn import ItemKnn
 from training.baselines.most_popular import MostPopular
+from training.baselines.neural_cf import NeuralCf
 from training.baselines.registry import BASELINES, PACKAGES, check, fitted, validation
 from training.baselines.second_stage import HELD, WRONG, examples
 from training.baselines.top_rated import TopRated
@@ -34,8 +37,8 @@ from training.questions import STRANGER, Questions
 from training.split import everything, next_item
 
 pytestmark = pytest.mark.train
-QUICK = {"epochs": 2, "iterations": 5, "trees": 10}
-COLLABORATIVE = ("item_knn", "user_knn", "ease", "ease_recency", "ials", "bpr", "lightfm")
+QUICK = {"epochs": 2, "iterations": 5, "trees": 10, "examples": 300}
+COLLABORATIVE = ("item_knn", "user_knn", "ease", "ease_recency", "ials", "bpr", "lightfm", "neural_cf")
 
 
 def little(name):
@@ -222,6 +225,51 @@ def test_content_sums_the_nearest_cosines(small):
     assert centred[4] == 0
     with pytest.raises(NotReadyError, match="towerbridge embed"):
         Content().fit(small)
+
+
+def test_whom_a_network_has_not_learned_is_the_mean_of_all_others():
+    """Users 0 and 1 are learned from; user 2 has no events, and is scored as a stranger is."""
+    data = tiny(EVENTS[:-1], items=5)
+    learned = Learned.of(data, everything(data))
+    asked = ask(learned, 0, 1, 2)
+    known = NeuralCf(4, 5).fit(learned)(asked)
+    strangers = NeuralCf(4, 5).fit(learned)(replace(asked, users=np.array([0, STRANGER, STRANGER])))
+    np.testing.assert_allclose(known[2], strangers[2], rtol=1e-5)
+    np.testing.assert_allclose(known[0], strangers[0], rtol=1e-5)
+    assert abs(known[1] - strangers[1]).max() > 1e-4
+
+
+FEED = DatasetSchema.model_validate({"name": "feed", "interactions": {"view": {"weight": 0.3}, "like": {}}})
+
+
+def feed(likes):
+    """Each of 30 users is shown 8 of 20 posts; of those for which `likes` holds, a like follows."""
+    rng, events, types = np.random.default_rng(0), [], []
+    for user in range(30):
+        for post in rng.permutation(20)[:8]:
+            shown = [(user, post)] * (1 + likes(post))
+            events += shown
+            types += [1, 2][: len(shown)]
+    data = replace(tiny(events, types, items=20, users=30), schema=FEED)
+    return Learned.of(data, everything(data))
+
+
+def test_trees_alone_find_what_is_liked_among_all_posts():
+    """Odd posts are liked whenever they are shown; the last user and a stranger ask when that is known."""
+    pytest.importorskip("catboost", reason="needs the extra `baselines`")
+    learned = feed(lambda post: post % 2 == 1)
+    asked = replace(ask(learned, 29, 29), users=np.array([29, STRANGER]))
+    for scores in CatboostAlone().fit(learned)(asked):
+        assert scores[1::2].min() > scores[::2].max()
+
+
+@pytest.mark.parametrize("all_are_liked", [True, False])
+def test_where_shown_posts_are_all_alike_one_that_was_not_shown_is_drawn_beside_each(all_are_liked):
+    pytest.importorskip("catboost", reason="needs the extra `baselines`")
+    learned = feed(lambda post: all_are_liked)
+    asked = ask(learned, 29)
+    by_itself, as_told = CatboostAlone(0).fit(learned)(asked), CatboostAlone(1).fit(learned)(asked)
+    np.testing.assert_array_equal(by_itself, as_told)
 
 
 def test_the_six_features_by_hand(simulated):

@@ -21,8 +21,9 @@ from training.course import Course
 from training.export import export
 from training.questions import validation_questions
 from training.retriever import fit_retriever
+from training.running import Statistics, facts_of
 from training.split import next_item
-from training.tabular import AsOf, Statistics, facts_of, fit_tabular
+from training.tabular import AsOf, fit_tabular
 
 pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]
 
@@ -34,6 +35,12 @@ def final(simulated):
     space = FeatureSpace.fit(simulated.schema, simulated.items, simulated.users, config.history)
     keras.utils.set_random_seed(0)
     return fit_retriever(simulated, space, next_item(simulated), config, "towers", Course())
+
+
+def statistics_of(final):
+    """Of all that the split learns from."""
+    log = final.data.log.take(final.split.training(final.data.log))
+    return Statistics(log, final.space, final.users.tokens, len(final.data.items))
 
 
 def fitted(final, kind):
@@ -65,7 +72,7 @@ def test_a_feed_is_ranked_from_training_to_answer(final, simulated, tmp_path):
     found = Candidates(
         answer.rows, (bundle.vectors[answer.rows] @ _vector(pipeline, state)).astype(np.float32)
     )
-    statistics = Statistics(final)
+    statistics = statistics_of(final)
     moment = statistics.moment(
         state.history, state.time, answer.rows, final.users.tokens[simulated.user_ids.row(state.user.user_id)]
     )
@@ -98,7 +105,7 @@ def test_the_six_are_what_the_logistic_regression_reads(final):
 
 
 def test_what_nobody_had_met_by_then_is_no_candidate(final, simulated):
-    statistics = Statistics(final)
+    statistics = statistics_of(final)
     seen = AsOf(final, statistics, facts_of(simulated, statistics), "logistic")
     log, learned = simulated.log, final.split.training(simulated.log)
     rows = np.arange(len(simulated.items))

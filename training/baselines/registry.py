@@ -17,6 +17,7 @@ from training.answers import Scores, answer_scores
 from training.baselines.baseline import Baseline, Learned
 from training.baselines.boosted import Boosted
 from training.baselines.bpr import Bpr
+from training.baselines.catboost_alone import CatboostAlone
 from training.baselines.chance import Random
 from training.baselines.content import Content
 from training.baselines.ease import Ease
@@ -26,6 +27,7 @@ from training.baselines.item_knn import ItemKnn
 from training.baselines.lightfm import LightFm
 from training.baselines.logistic import Logistic
 from training.baselines.most_popular import MostPopular
+from training.baselines.neural_cf import NeuralCf
 from training.baselines.tfrs_ranking import TfrsRanking
 from training.baselines.top_rated import TopRated
 from training.baselines.trending import Trending
@@ -50,14 +52,18 @@ BASELINES: Mapping[str, tuple[Baseline, ...]] = {
     ),
     "bpr": (Bpr(64, 0.01, 0.01, 50), Bpr(64, 0.01, 0.01, 100), Bpr(128, 0.01, 0.01, 100)),
     "lightfm": (LightFm(),),
+    "neural_cf": (NeuralCf(16, 10), NeuralCf(32, 10), NeuralCf(32, 20), NeuralCf(64, 10)),
     "content": (Content(), Content(5), Content(1)),
     "sbert_knn": tuple(Content(nearest, centred=False) for nearest in (1_000_000, 10, 3, 1)),
     "tfrs_ranking": (TfrsRanking(),),
     "tfrs_ranking_features": (TfrsRanking(features=True),),
     "logistic": (Logistic(),),
     "catboost": (Boosted(),),
+    "catboost_alone": (CatboostAlone(), CatboostAlone(5)),
 }  # fmt: skip
-PACKAGES = {"ials": "implicit", "bpr": "implicit", "lightfm": "lightfm", "catboost": "catboost"}
+PACKAGES = {
+    "ials": "implicit", "bpr": "implicit", "lightfm": "lightfm", "catboost": "catboost", "catboost_alone": "catboost",
+}  # fmt: skip
 """What the extra `baselines` brings, by the baselines that need it."""
 MOST = 2_500
 """Validation events that knobs are chosen on, drawn evenly from all."""
