@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.documented import as_run, commands, snippets
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -127,16 +129,6 @@ def named(page):
     return str(page.relative_to(ROOT))
 
 
-def command_lines(text):
-    """`towerbridge …` lines of code blocks and spans, without comments and explanations."""
-    fenced = "\n".join(re.findall(r"^```(?:sh|bash|console)?\n(.*?)^```", text, re.M | re.S))
-    for line in [*code(text), *map(str.strip, fenced.splitlines())]:
-        # `… | jq`, `… # why`, and a column of explanations end a command.
-        line = re.split(r"\s+(?:[#|>]|&&)\s|\s{2,}|;", re.sub(r"^(?:\$ )?(?:\.venv/bin/)?", "", line))[0]
-        if re.match(r"towerbridge(?: --[a-z]+)* [a-z][a-z-]*(?: |$)", line) and "…" not in line:
-            yield line
-
-
 @pytest.mark.parametrize("page", TOLD, ids=named)
 def test_command_lines_are_those_of_the_command_line(page):
     """Each is parsed by the very parser that reads it when it is typed; nothing is run."""
@@ -147,7 +139,8 @@ def test_command_lines_are_those_of_the_command_line(page):
     from towerbridge.cli import app
 
     whole = get_command(app)
-    for line in command_lines(page.read_text("utf-8")):
+    typed = [each for line in commands(named(page)) for each in as_run(line, {}).split(" && ")]
+    for line in (each for each in typed if each.startswith("towerbridge ")):
         words = shlex.split(line)[1:]
         while words[0].startswith("--"):
             words = words[1 if words[0] == "--debug" else 2 :]
@@ -168,7 +161,7 @@ def test_python_blocks_compile_and_what_they_import_is_there(page):
     import ast
     import importlib
 
-    for block in re.findall(r"^```(?:python|py)\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
+    for block in snippets(named(page)):
         tree = ast.parse(block)
         compile(tree, str(page), "exec")
         for node in ast.walk(tree):
