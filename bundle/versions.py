@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from catalog.errors import BundleError, NotReadyError
 
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
+REMOVING = ".removing-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,28 @@ def rollback(folder: Path) -> Path:
         _write(folder / CURRENT, stack[-1:])
         _write(folder / PREVIOUS, stack[:-1])
     return folder / stack[-1]
+
+
+def prune(folder: Path, keep: int, besides: str | None = None) -> list[str]:
+    """Remove old versions; returns their names, oldest first.
+
+    Args:
+        folder: of all versions of the data set.
+        keep: so many of the latest stay, at least one; and so do the one that serves and the one that `rollback`
+            would go to, whatever their age.
+        besides: another one to be left alone.
+    """
+    if not folder.is_dir():
+        return []
+    with _alone(folder):
+        there = names(folder)
+        stay = {*there[-keep:], serving(folder), *earlier(folder)[-1:], besides}
+        gone = [name for name in there if name not in stay]
+        for name in gone:  # renamed first: half a version is none
+            (folder / name).rename(folder / f"{REMOVING}{name}")
+        for left in folder.glob(f"{REMOVING}*"):
+            shutil.rmtree(left)
+    return gone
 
 
 @contextmanager

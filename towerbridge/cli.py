@@ -80,7 +80,8 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "recommend": serving.recommend,
     },
     "Models": {
-        "models": models.models, "promote": models.promote, "rollback": models.rollback, "schedule": schedule,
+        "models": models.models, "promote": models.promote, "rollback": models.rollback, "prune": models.prune,
+        "schedule": schedule,
     },
     "This machine": {
         "stats": data.stats, "dump": archive.dump, "restore": archive.restore, "config": setup.show_config,

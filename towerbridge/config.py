@@ -163,6 +163,11 @@ class Schedule(Section):
         default=0.05, ge=0, lt=1,
         description="share of the serving model's validation figure that a retrained one may lack",
     )  # fmt: skip
+    keep: int = Field(
+        default=10, ge=1,
+        description="so many of the latest versions and runs are left by a retraining and by `towerbridge prune`; "
+        "what serves, and the version before it, always stay",
+    )  # fmt: skip
 
 
 class Config(Section):

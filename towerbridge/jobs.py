@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from catalog.errors import NotReadyError, StoreError
+from catalog.errors import BundleError, NotReadyError, StoreError
 from towerbridge.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ def profiles(
     """Encode the content that has no vector yet; what users did is read live, and needs no job."""
     from towerbridge import encoding
 
-    return encoding.embedded_in_words(encoding.embed(workspace, store, embeddings, progress))
+    embedded = encoding.embed(workspace, store, embeddings, progress)
+    new = sum(report.encoded for _, report in embedded.values() if report)
+    return f"{encoding.embedded_in_words(embedded)}; {new:,} vectors are new"
 
 
 def retrain(
@@ -54,22 +56,24 @@ def retrain(
 ) -> str:
     """Encode, train and build; promote what passes the gate, and leave the rest as a candidate with the reason.
 
-    A training that was stopped goes on.
+    It makes room first, of versions and runs that are older than the latest `schedule.keep`. A training that was
+    stopped goes on.
     """
     from bundle import versions
     from bundle.manifest import read_manifest
     from towerbridge import encoding, learning
-    from training.gate import judge
+    from training.gate import Verdict, judge
 
+    learning.prune(workspace, workspace.config.schedule.keep)
     encoding.embed(workspace, store, embeddings, progress)
     run = learning.train(workspace, store, embeddings, progress, go_on=True)
     path = learning.build(workspace, run.folder, progress, promote=False)
     serving = versions.serving(workspace.bundles)
-    verdict = judge(
-        read_manifest(path),
-        read_manifest(workspace.bundles / serving) if serving else None,
-        workspace.config.schedule.tolerance,
-    )
+    try:
+        other = read_manifest(workspace.bundles / serving) if serving else None
+        verdict = judge(read_manifest(path), other, workspace.config.schedule.tolerance)
+    except BundleError as error:
+        verdict = Verdict(False, f"there is nothing to compare it with: {error}")
     with workspace.registry() as registry:
         if not verdict.passed:
             registry.candidate(path.name, "schedule", verdict.reason)

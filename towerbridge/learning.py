@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,6 +38,8 @@ def train(
 ) -> Run:
     """Fit towers and ranker.
 
+    Runs that were begun before, and killed, are told to the tracker as that; they go when this one is finished.
+
     Args:
         workspace: where the run goes and what the settings are.
         store: the catalogue.
@@ -50,7 +54,7 @@ def train(
     imported(store, workspace.dataset)
     begun = workspace.unfinished_run() if resume or go_on else None
     with quiet.native():
-        from training.checkpoint import Started, can_go_on, read_started
+        from training.checkpoint import Started, can_go_on, killed, read_started
         from training.split import next_item
         from training.tracking import UNTRACKED, MlflowTracker
         from training.train import train
@@ -67,8 +71,13 @@ def train(
             begun = None
     folder = begun or workspace.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     where = tracking_store(workspace)
-    tracker = MlflowTracker(where) if where else UNTRACKED
-    return train(data, config, folder, progress, tracker=tracker)
+    left = [path for path in killed(workspace.runs) if path != begun]
+    tracker = MlflowTracker(where, [path.name for path in left]) if where else UNTRACKED
+    run = train(data, config, folder, progress, tracker=tracker)
+    for path in killed(workspace.runs):
+        if path in left:
+            shutil.rmtree(path)
+    return run
 
 
 def notes(run: Run) -> list[str]:
@@ -185,6 +194,32 @@ def tracking_store(workspace: Workspace) -> MlflowStore | None:
     from training.tracking import MlflowStore
 
     return MlflowStore.of(workspace.home, os.environ)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was removed, oldest first."""
+
+    versions: list[str]
+    runs: list[str]
+
+
+def prune(workspace: Workspace, keep: int) -> Pruned:
+    """Remove old bundles (`bundle.versions.prune`), and finished runs but for the latest `keep`.
+
+    A bundle holds all that it needs of its run, so neither needs the other.
+    """
+    from bundle import versions
+    from training.tracking import forget_bundles
+
+    bound = workspace.config.serve.bundle
+    gone = versions.prune(workspace.bundles, keep, bound.name if bound else None)
+    runs = workspace.finished_runs()[:-keep]
+    for path in runs:
+        shutil.rmtree(path)
+    if gone and (where := tracking_store(workspace)):
+        forget_bundles(where, workspace.dataset, gone)
+    return Pruned(gone, [path.name for path in runs])
 
 
 def build(workspace: Workspace, run: Path | None, progress: Progress, promote: bool) -> Path:

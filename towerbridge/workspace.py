@@ -56,11 +56,15 @@ class Workspace:
         """Folder of the training runs on the data set, one folder each."""
         return self.home / "runs" / self.dataset
 
-    def latest_run(self) -> Path:
-        """The run that finished last; NotReadyError where there is none."""
+    def finished_runs(self) -> list[Path]:
+        """The folders of the runs that are whole, oldest first."""
         from training.run import SUMMARY
 
-        finished = sorted(path.parent for path in self.runs.glob(f"*/{SUMMARY}"))
+        return sorted(path.parent for path in self.runs.glob(f"*/{SUMMARY}"))
+
+    def latest_run(self) -> Path:
+        """The run that finished last; NotReadyError where there is none."""
+        finished = self.finished_runs()
         if not finished:
             raise NotReadyError(f"{self.dataset} has no finished training run: run `towerbridge train` first")
         return finished[-1]

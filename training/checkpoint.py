@@ -26,7 +26,7 @@ from bundle.durable import replace_text, sync
 from catalog.errors import ConfigError, NotReadyError, RecommenderError
 from training.config import TrainConfig
 from training.dataset import TrainingData
-from training.run import STARTED
+from training.run import STARTED, SUMMARY
 from training.split import Split
 from training.tracking import slug
 
@@ -210,6 +210,23 @@ def can_go_on(folder: Path, wanted: Started) -> bool:
             return True
     except RecommenderError:
         return False
+
+
+def killed(runs: Path) -> list[Path]:
+    """The folders of runs that were begun and not finished, and that nobody trains now; oldest first."""
+    begun = sorted(path.parent for path in runs.glob(f"*/{STARTED}"))
+    return [path for path in begun if not (path / SUMMARY).exists() and not _trained_in(path)]
+
+
+def _trained_in(folder: Path) -> bool:
+    try:
+        with (folder / STARTED).open("rb") as started:
+            fcntl.flock(started, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:  # it ended just now
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def fingerprint(data: TrainingData, split: Split) -> str:

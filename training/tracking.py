@@ -11,7 +11,7 @@ import os
 import re
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,12 +108,21 @@ class MlflowStore:
         found = client.search_runs(where, filter_string=f"tags.`{RUN_TAG}` = '{name}'", max_results=1)
         return str(found[0].info.run_id) if found else None
 
+    def set_status(self, client: Any, dataset: str, name: str, status: str) -> str | None:
+        """Say how the MLflow run of a run folder is; returns its id, None where it was not tracked."""
+        known = self.run(client, dataset, name)
+        if known is not None and client.get_run(known).info.status != status:
+            client.update_run(known, status)
+        return known
+
 
 @dataclass(slots=True)
 class MlflowTracker:
     """Tells MLflow, in order and in the background."""
 
     store: MlflowStore
+    killed: Sequence[str] = ()
+    """Names of runs that ended without being able to say so."""
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "tracking"))
     _told: list[Future[None]] = field(default_factory=list)
     _client: Any = None
@@ -126,7 +135,9 @@ class MlflowTracker:
             from mlflow.entities import Param
 
             self._client = client = self.store.client()
-            known = self.store.run(client, dataset, name)
+            for each in self.killed:
+                self.store.set_status(client, dataset, each, "KILLED")
+            known = self.store.set_status(client, dataset, name, "RUNNING")
             if known is None:
                 tags = {RUN_TAG: name, "mlflow.runName": name, "towerbridge.dataset": dataset}
                 known = client.create_run(self.store.experiment(client, dataset), tags=tags).info.run_id
@@ -202,6 +213,30 @@ def log_bundle(store: MlflowStore, run: str, bundle: Path, manifest: Manifest) -
         client.create_model_version(name, f"runs:/{known}/bundle", known, tags=tags)
     except Exception as error:  # whatever a server may answer: the bundle is built, tracked or not
         log.warning("MLflow has not kept the bundle %s: %s", bundle.name, shortly(error))
+
+
+def forget_bundles(store: MlflowStore, dataset: str, versions: Collection[str]) -> None:
+    """Remove bundles from the model registry and from the artifacts; runs keep their figures and curves.
+
+    Args:
+        store: where they were kept.
+        dataset: of the bundles.
+        versions: their names.
+    """
+    try:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        client, name = store.client(), f"towerbridge-{dataset}"
+        known = client.search_model_versions(f"name = '{name}'")
+        old = [each for each in known if each.tags.get("towerbridge.version") in versions]
+        kept = {each.run_id for each in known if each not in old}
+        for each in old:
+            client.delete_model_version(name, each.version)
+        for run in {each.run_id for each in old} - kept:
+            artifacts: Any = get_artifact_repository(client.get_run(run).info.artifact_uri)
+            artifacts.delete_artifacts("bundle")
+    except Exception as error:  # whatever a server may answer: the bundles themselves are gone
+        log.warning("MLflow keeps bundles that are gone: %s", shortly(error))
 
 
 def shortly(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,21 @@ def test_a_promotion_that_was_cut_short_does_not_confuse_rollback(folder: Path) 
     versions.promote(folder, B)
     (folder / versions.PREVIOUS).write_text(f"{A}\n{B}\n")
     assert versions.rollback(folder).name == A
+
+
+def test_old_versions_are_removed_but_never_what_serves_or_served_before(three: Path, tmp_path: Path) -> None:
+    assert versions.prune(tmp_path / "nowhere", 1) == []
+    names = [f"2026010{day}-000000-aaaaaa" for day in range(1, 8)]
+    for name in names:
+        shutil.copytree(three / A, tmp_path / name)
+    for name in (names[3], names[1], names[0]):
+        versions.promote(tmp_path, name)
+    (tmp_path / f"{versions.REMOVING}x").mkdir()
+    assert versions.prune(tmp_path, 2, besides=names[2]) == names[3:5]
+    assert versions.names(tmp_path) == [*names[:3], *names[5:]]
+    assert not list(tmp_path.glob(f"{versions.REMOVING}*")), "what a killed one left goes too"
+    assert versions.rollback(tmp_path).name == names[1]
+    assert versions.prune(tmp_path, 2, besides=names[2]) == names[:1], "gone back from, it is as old as any"
 
 
 @pytest.mark.parametrize("name", ["nope", "../x", "", "20260101-000000-dddddd"])

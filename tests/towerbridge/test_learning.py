@@ -25,7 +25,7 @@ from training.checkpoint import Started, Unfinished, read_started
 from training.config import TrainConfig
 from training.dataset import TrainingData
 from training.presets import nested
-from training.run import STARTED, SUMMARY
+from training.run import SUMMARY
 from training.split import next_item
 from training.tune import Found
 
@@ -172,9 +172,31 @@ def test_the_demo_goes_on_only_where_nothing_has_changed(workspace, stores, trai
     folder = begun(workspace(), stores, "20260101-000000")
     learning.train(workspace(), *stores, SILENT, go_on=True)
     learning.train(workspace(**{"train.epochs": 2}), *stores, SILENT, go_on=True)
-    learning.train(workspace(), *stores, SILENT)
-    assert [where == folder for where, _ in trained] == [True, False, False]
-    assert (folder / STARTED).exists()
+    assert [where == folder for where, _ in trained] == [True, False]
+
+
+def test_what_killed_trainings_left_goes_when_another_one_is_finished(workspace, stores, monkeypatch):
+    place = workspace()
+    killed, other = (begun(place, stores, f"2026010{day}-000000") for day in (1, 2))
+    (killed / "checkpoints").mkdir()
+    finished = begun(place, stores, "20260103-000000")
+    (finished / SUMMARY).write_text("{}")
+    data = TrainingData.load(*stores)
+    started, there = Started.now(data, next_item(data), learning.train_config(place)), []
+    monkeypatch.setattr(training.train, "train", lambda *given, **more: there.append(killed.exists()))
+    with Unfinished(other, started):  # somebody is at it
+        learning.train(place, *stores, SILENT)
+    assert there == [True], "until then one may go on with it"
+    assert sorted(place.runs.iterdir()) == [other, finished]
+
+
+def test_old_runs_are_removed_and_unfinished_ones_left(workspace, stores):
+    place = workspace(**{"train.tracking": False})
+    runs = [begun(place, stores, f"2026010{day}-000000") for day in range(1, 6)]
+    for path in runs[:4]:
+        (path / SUMMARY).write_text("{}")
+    assert learning.prune(place, 3) == learning.Pruned([], [runs[0].name])
+    assert sorted(place.runs.iterdir()) == runs[1:]
 
 
 def test_validation_figures_are_a_table_of_what_was_measured():

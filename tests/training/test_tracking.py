@@ -10,7 +10,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from training.tracking import MlflowStore, MlflowTracker, Untracked, flat, log_bundle, numbers, picture, slug
+from training.tracking import (
+    MlflowStore,
+    MlflowTracker,
+    Untracked,
+    flat,
+    forget_bundles,
+    log_bundle,
+    numbers,
+    picture,
+    slug,
+)
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="needs the extra `tracking`"),
@@ -73,6 +83,52 @@ def test_a_run_that_goes_on_is_one_run(store):
     assert (
         len(client.search_runs([run.info.experiment_id], "tags.`towerbridge.run` = '20260102-000000'")) == 1
     )
+
+
+def test_a_run_that_was_killed_is_told_by_the_next_one_and_goes_on_all_the_same(store):
+    begun = MlflowTracker(store)
+    begun.begin("20260104-000000", "killed-shop", {})
+    begun._thread.shutdown()  # as far as a killed process came
+    client = store.client()
+
+    def status():
+        return client.get_run(store.run(client, "killed-shop", "20260104-000000")).info.status
+
+    assert status() == "RUNNING"
+    following = MlflowTracker(store, ["20260104-000000", "never-tracked"])
+    following.begin("20260105-000000", "killed-shop", {})
+    following.end(SUMMARY, {})
+    assert status() == "KILLED"
+    again = MlflowTracker(store)
+    again.begin("20260104-000000", "killed-shop", {})
+    again._thread.shutdown()
+    assert status() == "RUNNING"
+    follow(store, "20260104-000000", "killed-shop")
+    assert status() == "FINISHED"
+
+
+def test_a_bundle_that_was_removed_is_forgotten_and_its_run_is_not(store, tmp_path):
+    client, run = follow(store, "20260106-000000", "full-shop")
+    follow(store, "20260107-000000", "full-shop")
+    built = {"a": "20260106-000000", "b": "20260106-000000", "c": "20260107-000000"}
+    for version, name in built.items():
+        folder = tmp_path / version
+        folder.mkdir()
+        (folder / "manifest.json").write_text(version)
+        manifest = SimpleNamespace(dataset="full-shop", version=version, metrics={})
+        log_bundle(store, name, folder, manifest)
+
+    def kept():
+        found = client.search_model_versions("name = 'towerbridge-full-shop'")
+        return sorted(each.tags["towerbridge.version"] for each in found)
+
+    bundle = store.artifacts / run.info.run_id / "artifacts" / "bundle"
+    forget_bundles(store, "full-shop", ["a", "unheard-of"])
+    assert (kept(), bundle.exists()) == (["b", "c"], True), "another version came of the same run"
+    forget_bundles(store, "full-shop", ["b"])
+    assert (kept(), bundle.exists()) == (["c"], False)
+    assert client.get_run(run.info.run_id).info.status == "FINISHED"
+    assert (bundle.parent / "curves" / "ranker-order.png").exists()
 
 
 def test_a_bundle_is_an_artifact_of_its_run_and_has_an_entry_in_the_registry(store, tmp_path):

@@ -71,6 +71,27 @@ def rollback(ctx: typer.Context, dataset: DatasetOption = None, as_json: JsonOpt
     _tell(workspace.dataset, version, as_json)
 
 
+def prune(
+    ctx: typer.Context,
+    dataset: DatasetOption = None,
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=1, help="so many of the latest stay; else as [schedule] says")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove old versions and training runs; never what serves, nor the version before it."""
+    from towerbridge import learning
+    from towerbridge.output import print_json
+    from towerbridge.workspace import Workspace
+
+    workspace = Workspace(settings(ctx, dataset=dataset, schedule__keep=keep))
+    pruned = learning.prune(workspace, workspace.config.schedule.keep)
+    if as_json:
+        print_json({"dataset": workspace.dataset, **asdict(pruned)})
+    else:
+        print(f"removed {len(pruned.versions)} versions and {len(pruned.runs)} runs of {workspace.dataset}")
+
+
 def _tell(dataset: str, version: str, as_json: bool) -> None:
     from towerbridge.output import print_json
 
