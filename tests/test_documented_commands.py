@@ -42,7 +42,7 @@ SMALL = {
 UNBOUNDED = r"towerbridge (serve|schedule$)|(make|towerbridge) demo(?!.*--no-serve)|mkdocs |mlflow "
 """What goes on until it is told to stop."""
 NEEDS_NOTHING = (
-    r"towerbridge (--debug )?(import|validate|init|demo|doctor|config|restore)\b|make|mkdocs|mlflow"
+    r"towerbridge (--debug )?(import .|validate|init|demo|doctor|config|restore)|make|mkdocs|mlflow"
 )
 """What works where nothing was imported, embedded and trained before."""
 PACKAGES = ("tensorflow", "catboost", "implicit", "lightfm", "mlflow", "optuna", "material")
@@ -101,6 +101,8 @@ class Place:
             return None
         self.typed.add(command)
         self.prepare(command)
+        if "--items" in command:  # another world than the one that the others are about
+            self.ready.discard("simulated")
         names = self.names(page)
         line, environment = as_run(command, names), dict(self.environment)
         if command.startswith("towerbridge restore"):  # into a database that is empty, as after a loss
@@ -144,7 +146,9 @@ class Place:
         if dataset in self.ready:
             return
         self.ready.add(dataset)
-        assert self.run(f"towerbridge demo --dataset {dataset} --no-serve", self.environment) is None
+        assert (
+            self.run(f"towerbridge demo --replace --dataset {dataset} --no-serve", self.environment) is None
+        )
         if dataset == "simulated":
             assert self.run("towerbridge train && towerbridge build", self.environment) is None
 

@@ -53,6 +53,9 @@ UsersOption = Annotated[int | None, typer.Option("--users", min=1, help="users o
 EventsOption = Annotated[
     int | None, typer.Option("--events", min=1, help="events of the simulated catalogue")
 ]
+ReplaceOption = Annotated[
+    bool, typer.Option("--replace", help="empty the catalogue first, recorded events included")
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="the same seed gives the same result")]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="passes over the events")]
 

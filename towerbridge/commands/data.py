@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,6 +15,7 @@ from towerbridge.options import (
     EventsOption,
     ItemsOption,
     JsonOption,
+    ReplaceOption,
     SeedOption,
     SqlOption,
     UsersOption,
@@ -38,9 +39,7 @@ def import_(
     events: EventsOption = None,
     seed: SeedOption = None,
     sql: SqlOption = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="empty the catalogue first, recorded events included")
-    ] = False,
+    replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read a data set into MongoDB; a second time changes nothing."""

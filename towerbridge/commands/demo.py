@@ -21,6 +21,7 @@ from towerbridge.options import (
     EventsOption,
     ItemsOption,
     JsonOption,
+    ReplaceOption,
     SeedOption,
     UsersOption,
     settings,
@@ -70,6 +71,7 @@ def demo(
     seed: SeedOption = None,
     device: DeviceOption = None,
     epochs: EpochsOption = None,
+    replace: ReplaceOption = False,
     port: Annotated[int | None, typer.Option("--port", help="where to serve afterwards")] = None,
     serve: Annotated[bool, typer.Option(help="serve when everything is built")] = True,
     as_json: JsonOption = False,
@@ -86,7 +88,7 @@ def demo(
     if serve:
         _port_must_be_free(config.serve.host, config.serve.port)
     sized = any(value is not None for value in (items, users, events))
-    diary, report, examples = _run(workspace, data, sized)
+    diary, report, examples = _run(workspace, data, sized, replace)
     if as_json:
         stages = [{"stage": each.name, "seconds": each.seconds, "size": each.size} for each in diary.stages]
         print_json({"stages": stages, "evaluation": report})
@@ -98,7 +100,7 @@ def demo(
 
 
 def _run(
-    workspace: Workspace, data: Path | None, sized: bool
+    workspace: Workspace, data: Path | None, sized: bool, replace: bool
 ) -> tuple[Diary, dict[str, Any], tuple[str, list[str]]]:
     """All stages on one open database; the diary, the evaluation, and a user and titles to ask about."""
     from towerbridge import encoding, learning, measure, stages
@@ -108,7 +110,7 @@ def _run(
     diary = Diary(5)
     with workspace.stores() as (store, embeddings):
         with diary.stage("import") as size, progress() as bars:
-            counts = stages.import_data(workspace, store, bars, data, sized).counts
+            counts = stages.import_data(workspace, store, bars, data, sized, replace=replace).counts
             size(stages.counts_in_words(counts))
         with diary.stage("embed") as size, progress() as bars:
             size(encoding.embedded_in_words(encoding.embed(workspace, store, embeddings, bars)))
