@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -89,6 +90,22 @@ def test_every_time_of_the_schedule_is_the_settings_default():
     assert crons == {job: defaults[job] for job in JOBS}
 
 
+def asked_of_prometheus():
+    """Every question of the alerts and of the dashboard."""
+    groups = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
+    yield from (rule["expr"] for group in groups for rule in group["rules"])
+    board = json.loads((DEPLOY / "grafana" / "dashboards" / "towerbridge.json").read_text())
+    yield from (target["expr"] for panel in board["panels"] for target in panel.get("targets", []))
+
+
+def test_alerts_and_dashboard_ask_in_promql():
+    parse = pytest.importorskip("promql_parser").parse
+    questions = [question.replace("$__rate_interval", "5m") for question in asked_of_prometheus()]
+    assert len(questions) > 20
+    for question in questions:
+        parse(question)
+
+
 def test_alerts_and_dashboard_ask_for_metrics_that_are_told():
     source = (ROOT / "serving" / "observe" / "metrics.py").read_text()
     told = set(re.findall(r'"(towerbridge_[a-z_]+)"', source))
@@ -97,12 +114,11 @@ def test_alerts_and_dashboard_ask_for_metrics_that_are_told():
     }
     for family in Counts().families:
         told |= {f"{family.name}_total"} if family.kind == "counter" else {f"{family.name}_bucket"}
-    asked = set()
-    for path in (
-        DEPLOY / "prometheus" / "alerts.yml",
-        DEPLOY / "grafana" / "dashboards" / "towerbridge.json",
-    ):
-        asked |= set(re.findall(r"\btowerbridge_[a-z_]+\b", path.read_text()))
+    asked = {
+        name
+        for question in asked_of_prometheus()
+        for name in re.findall(r"\btowerbridge_[a-z_]+\b", question)
+    }
     assert len(asked) > 10
     assert asked <= told
 
@@ -116,6 +132,28 @@ def test_the_dashboard_lays_its_panels_out_without_overlap():
         assert not cells & taken, panel["title"]
         assert place["x"] + place["w"] <= 24
         taken |= cells
+
+
+def test_compose_reads_the_file_and_its_profiles(tmp_path):
+    """Podman's compose, to which Podman itself has to say nothing but its version."""
+    pytest.importorskip("podman_compose")
+    podman = tmp_path / "podman"
+    podman.write_text("#!/bin/sh\necho podman version 5.0.0\n")
+    podman.chmod(0o755)
+
+    def services(*profiles):
+        chosen = [word for profile in profiles for word in ("--profile", profile)]
+        run = subprocess.run(
+            [sys.executable, "-m", "podman_compose", "--podman-path", podman, "-f", ROOT / "compose.yaml", *chosen,
+             "config", "--services"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return set(run.stdout.split())
+
+    assert services() == {"mongodb", "serving"}
+    assert services("monitoring", "schedule", "training") == {
+        "mongodb", "serving", "training", "schedule", "prometheus", "grafana",
+    }  # fmt: skip
 
 
 def test_what_compose_mounts_from_here_is_here():

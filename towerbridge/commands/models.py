@@ -89,7 +89,9 @@ def prune(
     if as_json:
         print_json({"dataset": workspace.dataset, **asdict(pruned)})
     else:
-        print(f"removed {len(pruned.versions)} versions and {len(pruned.runs)} runs of {workspace.dataset}")
+        gone = [f"removed version {name}" for name in pruned.versions]
+        gone += [f"removed run {name}" for name in pruned.runs]
+        print("\n".join(gone) or f"{workspace.dataset} has nothing that is old enough to be removed")
 
 
 def _tell(dataset: str, version: str, as_json: bool) -> None:
