@@ -7,7 +7,6 @@ comes first whatever the lists say.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,7 +18,7 @@ from index.protocol import Mask, best, best_first
 from serving.catalogue import Catalogue
 from serving.recommend.pipeline import NO_ROWS, Pipeline, Query, UserState
 from serving.search.synonyms import Phrase
-from serving.search.titles import folded
+from serving.search.titles import YEAR, folded
 
 DEPTH = 200
 """Items that each search proposes."""
@@ -30,7 +29,6 @@ NEAR = 0.4
 more, the one nearest to nonsense and to other subjects nearly always below (docs/LOG.md)."""
 NAMED = 1.0
 """For an item of the very name, more than all lists can give together."""
-_YEAR = re.compile(r" \(\d{4}\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +105,6 @@ def _named(catalogue: Catalogue, rows: Ints, text: str) -> list[int]:
     found = []
     for row in rows.tolist():
         title = catalogue.shown(row).get("title")
-        if isinstance(title, str) and title and wanted in (folded(title), folded(_YEAR.sub("", title))):
+        if isinstance(title, str) and title and wanted in (folded(title), folded(YEAR.sub("", title))):
             found.append(row)
     return found

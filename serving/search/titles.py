@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from serving.catalogue import Catalogue
 
-_LEADING = re.compile(r"^(the|a|an) (.+?)( \(\d{4}\))?$")
-_TRAILING = re.compile(r"^(.+), (the|a|an)( \(\d{4}\))?$")
+YEAR = re.compile(r" \(\d{4}\)$")
+_ARTICLES = "the|a|an|le|la|les|un|une|el|los|las|il|lo|gli|der|die|das"
+_LEADING = re.compile(rf"^({_ARTICLES}) (.+?)( \(\d{{4}}\))?$")
+_TRAILING = re.compile(rf"^(.+), ({_ARTICLES})( \(\d{{4}}\))?$")
 
 
 class Titles:
-    """Finds rows by title: exactly, then whatever the case and blanks, then with its article at the other end."""
+    """Finds rows by title: exactly, then folded, then without its year where that leaves one item."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         """Index all titles; of items with the same title the first one is meant."""
         self._catalogue = catalogue
         self._exact: dict[str, int] = {}
         self._folded: dict[str, int] = {}
+        self._undated: dict[str, set[int]] = {}
         self._read = len(catalogue.changed)
         for row in range(len(catalogue)):
             self._add(row)
@@ -26,7 +30,12 @@ class Titles:
     def row(self, title: str) -> int:
         """The row of a title, or -1."""
         found = self._exact.get(title)
-        return self._folded.get(folded(title), -1) if found is None else found
+        if found is None:
+            found = self._folded.get(folded(title))
+        if found is None:
+            of = self._undated.get(folded(title), set())
+            found = next(iter(of)) if len(of) == 1 else -1
+        return found
 
     def rows(self, titles: list[str]) -> Mapping[str, int]:
         """Rows by title, each title once, in the order given."""
@@ -35,6 +44,8 @@ class Titles:
             for known in (self._exact, self._folded):
                 for old in [title for title, at in known.items() if at == row]:
                     del known[old]
+            for name in [name for name, of in self._undated.items() if row in of]:
+                self._undated[name].remove(row)
             self._add(row)
         return {title: self.row(title) for title in dict.fromkeys(titles)}
 
@@ -43,11 +54,16 @@ class Titles:
         if title and isinstance(title, str):
             self._exact.setdefault(title, row)
             self._folded.setdefault(folded(title), row)
+            self._undated.setdefault(folded(YEAR.sub("", title)), set()).add(row)
 
 
 def folded(title: str) -> str:
-    """The form under which titles meet: `Godfather, The (1972)` and `the  godfather (1972)` are one."""
-    plain = " ".join(title.casefold().split())
+    """The form under which titles meet: `Godfather, The (1972)` and `the  godfather (1972)` are one.
+
+    Case, accents, blanks and the place of the article do not count.
+    """
+    letters = unicodedata.normalize("NFKD", title.casefold())
+    plain = " ".join("".join(each for each in letters if not unicodedata.combining(each)).split())
     leading = _LEADING.match(plain)
     if leading:
         return f"{leading[2]}, {leading[1]}{leading[3] or ''}"

@@ -213,9 +213,16 @@ class TestMovies:
     def test_titles_are_found_in_other_spellings_and_echoed_as_they_came(self, client: TestClient) -> None:
         titles = ["the film 33 (2023)", "FILM 33, THE (2023)", "  film   2 (1992)", "Not there (1999)", ""]
         body = self.ask(client, titles).json()
-        assert [one["movie_title"] for one in body["response"]] == [titles[0], titles[2], titles[3], ""]
-        assert [one.get("unknown", False) for one in body["response"]] == [False, False, True, True]
-        assert body["response"][2]["score"] is None
+        assert [one["movie_title"] for one in body["response"]] == titles
+        assert [one.get("unknown", False) for one in body["response"]] == [False] * 3 + [True] * 2
+        assert body["response"][0]["score"] == body["response"][1]["score"] > body["response"][2]["score"]
+        assert body["response"][3]["score"] is None
+
+    def test_titles_that_are_no_text(self, client: TestClient) -> None:
+        """Half of a surrogate pair is JSON to some writers, and no text that an answer could hold."""
+        body = b'{"user_id": "17", "candidate_movies": ["\\ud800"]}'
+        answer = client.post("/recommendation/ranked_recommendation", content=body)
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
 
     def test_no_titles(self, client: TestClient) -> None:
         assert self.ask(client, []).json()["response"] == []
