@@ -19,7 +19,8 @@ from serving.catalogue import Catalogue
 from serving.http.inputs import ListIn, PageIn, RecommendationsIn
 from serving.live.state import Known
 from serving.recommend.likeness import Profile, Weights
-from serving.recommend.pipeline import NO_ROWS, Pipeline, PipelineConfig, Query, Ranked, UserState
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import NO_ROWS, PipelineConfig, Query, Ranked, UserState
 from serving.search.expand import Expansion
 from serving.search.senses import LARGE, Senses
 from serving.search.synonyms import Synonyms

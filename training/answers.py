@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from catalog.progress import SILENT, Progress
 from catalog.records import Floats, Ints
-from serving.recommend.pipeline import UserState
+from serving.recommend.query import UserState
 from training.metrics import MISSED, Judged, rank_of
 from training.questions import Questions
 

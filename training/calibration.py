@@ -13,7 +13,8 @@ import numpy as np
 
 from bundle.reader import Bundle
 from catalog.progress import SILENT, Progress
-from serving.recommend.pipeline import Pipeline, UserState
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import UserState
 from training.dataset import TrainingData
 from training.metrics import Doubles, rmse
 from training.split import next_item

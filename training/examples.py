@@ -11,7 +11,8 @@ import numpy as np
 
 from bundle.reader import Bundle
 from catalog.records import Item
-from serving.recommend.pipeline import Pipeline, Query
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import Query
 from training.answers import TOP
 from training.dataset import TrainingData
 from training.protocols import next_item

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from catalog.records import Floats, Ints
-from serving.recommend.pipeline import UserState
+from serving.recommend.query import UserState
 from training.dataset import TrainingData
 from training.split import Split
 

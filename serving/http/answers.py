@@ -16,7 +16,7 @@ from bundle.reader import Bundle
 from serving.catalogue import Catalogue
 from serving.recommend.explain import PARTS, Reasons
 from serving.recommend.likeness import MODALITIES
-from serving.recommend.pipeline import Ranked
+from serving.recommend.query import Ranked
 from serving.search.hybrid import Found
 
 

@@ -22,7 +22,7 @@ from catalog.records import History, Interaction, Item, User, UserId
 from catalog.schema import DatasetSchema
 from catalog.store import EventColumns, LiveStore, News, StoredItem, Told, Written
 from serving.catalogue import Names
-from serving.recommend.pipeline import UserState
+from serving.recommend.query import UserState
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")

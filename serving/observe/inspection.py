@@ -16,7 +16,7 @@ from serving.http.answers import explanation
 from serving.live.state import Known
 from serving.model import Model
 from serving.observe.named import named
-from serving.recommend.pipeline import NO_ROWS, Query, Ranked
+from serving.recommend.query import NO_ROWS, Query, Ranked
 from serving.routes.interactions import iso
 
 NEIGHBOURS, PROPOSED, HISTORY = 20, 10, 20

@@ -15,7 +15,7 @@ from serving.http.problems import BODY_RESPONSES, RESPONSES, problem, request_id
 from serving.http.query import PlainRoute, documented, read_query
 from serving.live.intake import ImageQuery, checked, given_bytes, kept, read_body, refused
 from serving.model import Model
-from serving.recommend.pipeline import UserState
+from serving.recommend.query import UserState
 from serving.search.hybrid import Found, search
 from serving.search.lookup import likes, look_up
 from serving.service import Service, service_of

@@ -16,7 +16,8 @@ import numpy as np
 from catalog.records import Floats, Ints
 from index.protocol import Mask, best, best_first
 from serving.catalogue import Catalogue
-from serving.recommend.pipeline import NO_ROWS, Pipeline, Query, UserState
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import NO_ROWS, Query, UserState
 from serving.search.synonyms import Phrase
 from serving.search.titles import YEAR, folded
 

@@ -10,7 +10,7 @@ from catalog.records import Floats, History
 from embeddings.encoder import Modality
 from embeddings.hashing import HashingTextEncoder
 from serving.model import Model
-from serving.recommend.pipeline import NO_ROWS, Query, UserState
+from serving.recommend.query import NO_ROWS, Query, UserState
 from serving.search.expand import phrases
 from serving.search.hybrid import NEAR, Found, search
 

@@ -17,7 +17,7 @@ from serving.http.inputs import Id
 from serving.http.problems import RESPONSES, request_id
 from serving.http.query import PlainRoute, documented, read_query
 from serving.recommend.likeness import MODALITIES, Weights, taste
-from serving.recommend.pipeline import Query, Ranked
+from serving.recommend.query import Query, Ranked
 from serving.service import service_of
 from serving.storefronts.pages import Page, pages
 

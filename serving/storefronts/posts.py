@@ -14,7 +14,7 @@ from serving.http.answers import json_answer, ranked_items
 from serving.http.inputs import Id, Time
 from serving.http.problems import RESPONSES, request_id
 from serving.http.query import PlainRoute, documented, read_query
-from serving.recommend.pipeline import Query
+from serving.recommend.query import Query
 from serving.service import service_of
 from serving.storefronts.ids import numeric, spoken
 from serving.storefronts.pages import category, pages

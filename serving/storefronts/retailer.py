@@ -16,7 +16,7 @@ from serving.http.inputs import Id
 from serving.http.problems import BODY_RESPONSES, request_id
 from serving.http.query import PlainRoute
 from serving.live.intake import checked, parsed
-from serving.recommend.pipeline import Query
+from serving.recommend.query import Query
 from serving.service import service_of
 from serving.storefronts.ids import numeric, spoken
 

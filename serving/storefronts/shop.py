@@ -23,7 +23,7 @@ from serving.http.problems import UNKNOWN, problem, request_id
 from serving.http.query import PlainRoute, documented, read_query
 from serving.model import Model
 from serving.recommend.likeness import Weights, item_profile
-from serving.recommend.pipeline import NO_ROWS, Query, UserState
+from serving.recommend.query import NO_ROWS, Query, UserState
 from serving.search.lookup import NOBODY, look_up
 from serving.service import Service, service_of
 from serving.storefronts.blend import blend

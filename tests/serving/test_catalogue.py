@@ -14,7 +14,8 @@ from bundle.reader import Bundle, Content
 from catalog.records import Candidates, Item, ItemId
 from embeddings.hashing import HashingImageEncoder, HashingTextEncoder
 from serving.catalogue import Catalogue
-from serving.recommend.pipeline import Pipeline, PipelineConfig, Query, UserState
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import PipelineConfig, Query, UserState
 from serving.recommend.ranker import Scores, Viewer
 from serving.recommend.resemblance import CONTENT, Resemblance, hear_of_new
 from tests.bundle import senses

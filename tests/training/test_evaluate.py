@@ -11,7 +11,8 @@ pytest.importorskip("tensorflow", reason="needs the extra `train`")
 from bundle.reader import Bundle
 from catalog.errors import BundleError, ConfigError
 from catalog.memory import MemoryStore
-from serving.recommend.pipeline import Pipeline, PipelineConfig, Query
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import PipelineConfig, Query
 from serving.settings import Settings
 from tests.serving.conftest import client_of
 from tests.training.conftest import little_config, tiny

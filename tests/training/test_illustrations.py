@@ -9,7 +9,8 @@ from bundle.reader import Bundle
 from catalog.memory import MemoryStore
 from catalog.records import Interaction, ItemId, UserId
 from embeddings.store import MemoryEmbeddingStore
-from serving.recommend.pipeline import Pipeline, Query, UserState
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import Query, UserState
 from tests.bundle.make import SCHEMA, USERS, item_id, items, make_bundle
 from training.calibration import binned, calibrate
 from training.dataset import TrainingData

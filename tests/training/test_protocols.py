@@ -10,7 +10,8 @@ pytest.importorskip("tensorflow", reason="needs the extra `train`")
 from bundle.reader import Bundle
 from catalog.errors import NotReadyError
 from catalog.progress import SILENT
-from serving.recommend.pipeline import Pipeline, PipelineConfig, Query
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import PipelineConfig, Query
 from tests.training.conftest import tiny
 from training.answers import answer_states
 from training.metrics import recall_of

@@ -10,7 +10,8 @@ pytest.importorskip("catboost", reason="needs the extra `baselines`")
 
 from bundle.reader import Bundle
 from catalog.records import Candidates
-from serving.recommend.pipeline import Pipeline, Query
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import Query
 from tests.training.conftest import little_config
 from towers.features import FeatureSpace
 from towers.frameworks import keras

@@ -69,7 +69,7 @@ async def _answer(settings: Settings, user: str, limit: int) -> dict[str, Any]:
     import uuid
 
     from serving.http.answers import ranked_items, ranked_list
-    from serving.recommend.pipeline import Query
+    from serving.recommend.query import Query
     from serving.service import opened
 
     async with opened(settings) as service:

@@ -13,7 +13,8 @@ import numpy as np
 from bundle.reader import Bundle
 from catalog.progress import SILENT, Progress
 from catalog.records import Ints
-from serving.recommend.pipeline import Pipeline, PipelineConfig, Query, UserState
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import PipelineConfig, Query, UserState
 from training.answers import Answers, answer_states
 from training.bootstrap import interval, resampled_means
 from training.metrics import PER_USER, Doubles, recall_of

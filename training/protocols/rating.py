@@ -19,7 +19,8 @@ from bundle.reader import Bundle
 from catalog.errors import NotReadyError
 from catalog.progress import SILENT, Progress
 from catalog.records import Floats, InteractionLog, Ints
-from serving.recommend.pipeline import Pipeline, UserState
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import UserState
 from training.baselines.baseline import Learned, RatingBaseline
 from training.baselines.registry import BASELINES
 from training.build import build

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from bundle.reader import Bundle
-from serving.recommend.pipeline import Pipeline, PipelineConfig
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import PipelineConfig
 from training.bootstrap import interval, resampled_means
 from training.build import build
 from training.config import TrainConfig

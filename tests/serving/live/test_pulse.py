@@ -16,7 +16,8 @@ from catalog.records import Interaction, ItemId, UserId
 from serving.live import pulse
 from serving.live.pulse import Pulse
 from serving.live.state import GuardedStore
-from serving.recommend.pipeline import Pipeline, Query
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import Query
 from serving.settings import Settings
 from tests.bundle.make import item_id
 from tests.serving.conftest import client_of

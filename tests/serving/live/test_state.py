@@ -17,7 +17,7 @@ from catalog.records import Interaction, Item, ItemId, User, UserId
 from catalog.store import EventColumns, StoredItem, Written
 from serving.catalogue import Names
 from serving.live.state import GuardedStore, load, to_history
-from serving.recommend.pipeline import UserState
+from serving.recommend.query import UserState
 from serving.settings import Settings
 from tests.serving.conftest import client_of, event
 

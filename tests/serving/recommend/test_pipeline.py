@@ -16,7 +16,8 @@ import pytest
 from bundle.reader import Bundle
 from catalog.errors import BundleError, DataError
 from catalog.records import Candidates, History, User, UserId
-from serving.recommend.pipeline import Pipeline, PipelineConfig, Query, UserState
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import PipelineConfig, Query, UserState
 from serving.recommend.ranker import RetrievalRanker, Scores, Viewer
 from serving.sources.merge import merge
 from serving.sources.registry import default_sources

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from bundle.reader import Bundle
 from catalog.records import History, User, UserId
-from serving.recommend.pipeline import Pipeline, Query, UserState
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import Query, UserState
 from serving.search.hybrid import search
 from tests.bundle import senses
 from tests.serving.sensing import Shop, body_of, ids

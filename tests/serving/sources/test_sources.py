@@ -11,7 +11,8 @@ import pytest
 from bundle.reader import Bundle
 from catalog.errors import BundleError, ConfigError
 from catalog.records import History
-from serving.recommend.pipeline import Pipeline, PipelineConfig, Query
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import PipelineConfig, Query
 from serving.settings import Settings
 from serving.sources.categories import Taxonomy
 from serving.sources.merge import for_strangers

@@ -10,7 +10,8 @@ import pytest
 from bundle.reader import Bundle
 from catalog.errors import ConfigError
 from catalog.records import IdMap, InteractionLog
-from serving.recommend.pipeline import Pipeline, Query
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import Query
 from tests.bundle.make import SCHEMA, USERS, N, items, make_bundle
 from training.config import TrainConfig
 from training.dataset import Content, TrainingData
