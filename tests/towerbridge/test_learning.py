@@ -8,16 +8,20 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the extra `train`")
 
+import training.build
 import training.presets
+import training.run
 import training.train
 import training.tune
-from catalog.errors import ConfigError
+from bundle import versions
+from catalog.errors import BundleError, ConfigError
 from catalog.importer import import_dataset
 from catalog.memory import MemoryStore
 from catalog.progress import SILENT
 from catalog.registry import open_dataset
 from catalog.simulated.world import Size
 from embeddings.store import MemoryEmbeddingStore
+from tests.bundle.make import make_bundle
 from towerbridge import learning
 from towerbridge.config import load
 from towerbridge.workspace import Workspace
@@ -197,6 +201,21 @@ def test_old_runs_are_removed_and_unfinished_ones_left(workspace, stores):
         (path / SUMMARY).write_text("{}")
     assert learning.prune(place, 3) == learning.Pruned([], [runs[0].name])
     assert sorted(place.runs.iterdir()) == runs[1:]
+
+
+def test_what_was_built_and_does_not_verify_is_refused_and_not_promoted(workspace, monkeypatch, tmp_path):
+    place = workspace(**{"train.tracking": False})
+    path = make_bundle(place.bundles)
+    (path / "vectors.npy").write_bytes(b"")
+    summary = SimpleNamespace(encoders=SimpleNamespace(text=None, image=None))
+    monkeypatch.setattr(
+        training.run.Run, "open", lambda folder: SimpleNamespace(folder=folder, summary=summary)
+    )
+    monkeypatch.setattr(training.build, "build", lambda *given: path)
+    with pytest.raises(BundleError, match=r"vectors\.npy"):
+        learning.build(place, tmp_path, SILENT, promote=True)
+    assert versions.names(place.bundles) == [path.name]
+    assert versions.serving(place.bundles) is None
 
 
 def test_validation_figures_are_a_table_of_what_was_measured():

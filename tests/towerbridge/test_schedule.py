@@ -20,7 +20,7 @@ from catalog.progress import Silent
 from tests.bundle.make import make_bundle
 from towerbridge import encoding, jobs, learning
 from towerbridge.commands.schedule import Child
-from towerbridge.config import Config
+from towerbridge.config import Config, Schedule, Train
 from towerbridge.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +78,11 @@ def test_one_job_runs_at_a_time(tmp_path):
 @pytest.fixture
 def retrained(tmp_path, monkeypatch):
     """What `retrain` does with a model of so much on validation: training itself is stood in for."""
-    workspace = Workspace(Config(home=tmp_path, dataset="tiny"))
+    workspace = Workspace(Config(home=tmp_path, dataset="tiny", train=Train(tracking=False)))
+
+    def keep(count):
+        nonlocal workspace
+        workspace = Workspace(workspace.config.model_copy(update={"schedule": Schedule(keep=count)}))
 
     def run(version, ndcg):
         path = make_bundle(workspace.bundles, version)
@@ -90,7 +94,7 @@ def retrained(tmp_path, monkeypatch):
         monkeypatch.setattr(learning, "build", lambda *given, promote: path)
         return jobs.retrain(workspace, None, None, Silent())
 
-    run.folder = workspace.bundles
+    run.folder, run.keep = workspace.bundles, keep
     return run
 
 
@@ -107,6 +111,20 @@ def test_a_worse_one_stays_a_candidate_with_the_reason(retrained):
         "at least 0.0950 was expected (tolerance 5%)"
     )
     assert versions.serving(retrained.folder) == A
+
+
+def test_one_that_cannot_be_compared_stays_a_candidate_too(retrained):
+    retrained(A, 0.10)
+    (retrained.folder / A / "manifest.json").write_text("{")
+    assert retrained(B, 0.2).startswith(f"{B} stays a candidate: there is nothing to compare it with: ")
+
+
+def test_old_versions_make_room_for_new_ones(retrained):
+    names = [f"2026010{day}-000000-aaaaaa" for day in range(1, 6)]
+    retrained.keep(2)
+    for name in names:
+        retrained(name, 0.1)
+    assert versions.names(retrained.folder) == names[2:], "two that were there, and the new one"
 
 
 def test_a_child_that_works_is_stopped_and_none_begins_after_it():
