@@ -17,8 +17,8 @@ TITLES = {
     "new_user": "new users, full ranking",
 }
 COLUMNS = (
-    "ndcg@10", "hit_rate@5", "hit_rate@10", "recall@50", "recall@100", "recall@500", "mrr", "auc",
-    "coverage@10", "gini@10", "novelty@10",
+    "ndcg@10", "hit_rate@5", "hit_rate@10", "precision@10", "recall@10", "recall@50", "recall@100", "recall@500",
+    "mrr", "auc", "coverage@10", "gini@10", "novelty@10",
 )  # fmt: skip
 """What tables show of the metrics; reports hold all."""
 
@@ -53,6 +53,21 @@ def tables(report: Mapping[str, Any]) -> Iterator[Table]:
             yield _stages(title, stages, lifts.get("ndcg@10"))
             if "sources" in stages:
                 yield _sources(title, stages["sources"])
+        if "reads" in stages:
+            yield reads(stages["reads"])
+
+
+def reads(card: Mapping[str, Any]) -> Table:
+    """What each feature of a tabular ranker is worth to it, and how much it tells by itself.
+
+    Args:
+        card: `ranker.json` of a bundle or a run.
+    """
+    order = sorted(card["features"], key=lambda name: -card["importances"].get(name, 0.0))
+    return Table(
+        (f"{card['kind']} reads", "importance", "AUC by itself"),
+        [(name, card["importances"].get(name), card["alone"].get(name)) for name in order],
+    )
 
 
 def told_of_data(report: Mapping[str, Any]) -> Iterator[str]:

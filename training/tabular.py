@@ -7,7 +7,6 @@ are as of the event (`training.running`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +39,10 @@ class TabularOrder:
     retrieval: dict[str, float]
     """Validation metrics of the retrieval order."""
     ranked: dict[str, float]
-    """Validation metrics of the ranked order, over the same pools."""
+    """Validation metrics of the ranked order, over the same pools.
+
+    The AUC of both is that of right items above the others of their pools.
+    """
 
     @property
     def lifts(self) -> bool:
@@ -113,20 +115,26 @@ def fit_tabular(
         kind=kind, features=seen.names, alone=alone,  # type: ignore[arg-type]
         importances=dict(zip(seen.names, learned.importances.tolist(), strict=True)),
     )  # fmt: skip
+    judged = learned.score(pools.cross.reshape(-1, len(seen.names))).reshape(pools.rows.shape)
     some = rows[rng.choice(len(rows), min(PROBES, len(rows)), replace=False)]
     return TabularOrder(
         Tabular(card, facts), learned.onnx, Probe({"features": some}, {"score": learned.score(some)}),
-        summary(np.where(pools.chosen >= 0, pools.chosen, MISSED)), summary(ranks(pools, learned.score)),
+        validated(pools, -np.broadcast_to(np.arange(pools.rows.shape[1], dtype=np.float32), pools.rows.shape)),
+        validated(pools, judged),
     )  # fmt: skip
 
 
-def ranks(pools: Lists, score: Callable[[Floats], Floats]) -> Ints:
-    """Rank `[lists]` of the right item in each pool; MISSED where it is not in it."""
+def validated(pools: Lists, values: Floats) -> dict[str, float]:
+    """Metrics of the order that values `[lists, size]` put the pools in."""
+    return {**summary(ranks(pools, values)), "auc": auc(pools, values)}
+
+
+def ranks(pools: Lists, values: Floats) -> Ints:
+    """Rank `[lists]` of the right item in each pool by values `[lists, size]`; MISSED where it is not in it."""
     found = np.full(len(pools.users), MISSED, np.int64)
     for at in np.flatnonzero(pools.chosen >= 0):
-        there = pools.rows[at] >= 0
-        scores = score(pools.cross[at, there])
-        found[at] = (scores > scores[pools.chosen[at]]).sum()
+        there = values[at, pools.rows[at] >= 0]
+        found[at] = (there > there[pools.chosen[at]]).sum()
     return found
 
 

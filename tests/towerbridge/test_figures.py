@@ -83,6 +83,19 @@ def test_sources_are_shown_best_first_and_who_wins_is_said():
     assert list(winners(report())) == []
 
 
+def test_what_a_ranker_reads_is_shown_the_weightiest_first():
+    found = report()
+    card = {
+        "kind": "catboost", "features": ["hour", "closeness"], "importances": {"hour": 0.25, "closeness": 0.75},
+        "alone": {"hour": 0.5, "closeness": 0.625},
+    }  # fmt: skip
+    found["details"]["next_item"]["stages"] = {**STAGES, "reads": card}
+    _, _, features, _ = tables(found)
+    assert features.head == ("catboost reads", "importance", "AUC by itself")
+    assert features.rows == [("closeness", 0.75, 0.625), ("hour", 0.25, 0.5)]
+    assert "| closeness | 0.7500 | 0.6250 |" in markdown(found)
+
+
 def test_what_is_made_up_stands_at_the_top_of_the_page():
     data = {"generated": ["Users are generated."], "missing": ["events.csv"]}
     assert list(told_of_data(data)) == ["Users are generated.", "Not there: events.csv."]

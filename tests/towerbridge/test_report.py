@@ -20,7 +20,7 @@ from tests.towerbridge.test_figures import report
 from towerbridge.report import charts, words
 from towerbridge.report.page import page
 from towerbridge.report.scene import Scene
-from towerbridge.report.sections import headline, ratings, sections
+from towerbridge.report.sections import Feature, headline, ratings, sections
 from towerbridge.report.thumbnail import SIDE, thumbnail
 from training.calibration import Bin, Calibration
 from training.examples import Example
@@ -162,6 +162,21 @@ def test_every_method_protocol_and_source_has_words_of_its_own():
     assert len(set(words.METHODS.values())) == len(words.METHODS)
     assert set(NAMES) <= set(words.SOURCES)
     assert set(PROTOCOLS) - {"rating"} <= set(words.PROTOCOLS)
+
+
+def test_what_a_ranker_reads_is_told_in_words():
+    from towers.tabular import feed_names
+
+    names = feed_names(2, 1)
+    assert len({words.feature(name) for name in names}) == len(names)
+    assert set(words.FEATURES) == {name for name in names if not name.endswith(("_0", "_1"))}
+    found = report()
+    shares = dict.fromkeys(names, 0.0) | {"cluster_1": 0.375}
+    card = {"kind": "catboost", "features": names, "importances": shares, "alone": dict.fromkeys(names, 0.5)}
+    found["details"]["next_item"]["stages"] = {**found["details"]["next_item"]["stages"], "reads": card}
+    (section,) = sections(found)
+    assert section.features[0] == Feature("distance from cluster 2 of texts", 0.375, 0.5)
+    assert "<td>37.5%</td>" in drawn(found)
 
 
 def test_sources_stand_below_what_they_make_together():

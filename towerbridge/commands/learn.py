@@ -41,6 +41,7 @@ def train(
     A run that was stopped goes on by --resume. Runs are tracked in MLflow where it is installed.
     """
     from towerbridge import learning
+    from towerbridge.figures import reads
     from towerbridge.output import note, print_json, table
     from towerbridge.progress import progress
     from towerbridge.workspace import Workspace
@@ -57,6 +58,7 @@ def train(
     with workspace.stores() as (store, embeddings), progress() as bars:
         run = learning.train(workspace, store, embeddings, bars, resume=resume)
     notes = learning.notes(run)
+    card = run.tabular.card.model_dump() if run.tabular else None
     if as_json:
         print_json(
             {
@@ -64,12 +66,16 @@ def train(
                 "run": str(run.folder),
                 "metrics": run.summary.metrics,
                 "notes": notes,
+                **({"ranker": card} if card else {}),
             }
         )
         return
     for sentence in notes:
         note(sentence)
     table(*learning.validated(run))
+    if card:
+        features = reads(card)
+        table(features.head, features.rows)
     if where := learning.tracking_store(workspace):
         note(f"tracked in MLflow: `mlflow ui --backend-store-uri {where.uri}` shows it")
     print(f"trained on {workspace.dataset}: {run.folder}; `towerbridge build` makes a bundle of it")

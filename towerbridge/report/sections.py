@@ -59,6 +59,15 @@ class Stages:
 
 
 @dataclass(frozen=True, slots=True)
+class Feature:
+    """What a tabular ranker reads, the share that it has in its answers, and the AUC that it has by itself."""
+
+    name: str
+    importance: float
+    alone: float
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One protocol that ranks."""
 
@@ -69,6 +78,8 @@ class Section:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     stages: Stages | None
+    features: tuple[Feature, ...]
+    """Of a tabular ranker, the weightiest first."""
     slices: Mapping[str, tuple[Slice, ...]]
     """By kind."""
 
@@ -153,12 +164,12 @@ def _section(
         )
         for name in order
     }
-    place = columns.index("ndcg@10")
+    place, stages = columns.index("ndcg@10"), details.get("stages", {})
     return Section(
         told, details.get("users"), headline(methods),
         charts.bars([_bar(name, cells[place]) for name, cells in rows.items()]),
         columns, tuple(Row(words.method(name), words.kind(name), cells) for name, cells in rows.items()),
-        _stages(details.get("stages", {})), _slices(details.get("slices", ()), order),
+        _stages(stages), _features(stages.get("reads")), _slices(details.get("slices", ()), order),
     )  # fmt: skip
 
 
@@ -182,6 +193,16 @@ def _stages(found: Mapping[str, Any]) -> Stages | None:
         charts.bandwidth(ceilings), found["ranker_lift"]["ndcg@10"], low, high, found["index_recall@100"],
         _sources(found),
     )  # fmt: skip
+
+
+def _features(card: Mapping[str, Any] | None) -> tuple[Feature, ...]:
+    if card is None:
+        return ()
+    found = (
+        Feature(words.feature(name), card["importances"].get(name, 0.0), card["alone"].get(name, 0.5))
+        for name in card["features"]
+    )
+    return tuple(sorted(found, key=lambda feature: -feature.importance))
 
 
 def _sources(found: Mapping[str, Any]) -> charts.Bars | None:

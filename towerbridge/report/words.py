@@ -88,6 +88,8 @@ METRICS = {
     ),
     "hit_rate@5": ("Hits in 5", "share of people whose right thing is among the first five"),
     "hit_rate@10": ("Hits in 10", "share of people whose right thing is among the first ten"),
+    "precision@10": ("Precision@10", "share of the first ten that are right"),
+    "recall@10": ("Recall@10", "share of right things among the first ten"),
     "recall@50": ("Recall@50", "share of right things among the first 50"),
     "recall@100": ("Recall@100", "share of right things among the first 100"),
     "recall@500": ("Recall@500", "share of right things among the first 500"),
@@ -96,6 +98,20 @@ METRICS = {
     "coverage@10": ("Coverage", "share of the catalogue that is in anybody's first ten"),
     "gini@10": ("Gini", "how unequally things are shown: 0 all alike, near 1 always the same few"),
     "novelty@10": ("Novelty", "bits: how little known what is shown is; the more, the less known"),
+}
+FEATURES = {
+    "similarity": "taken with what the person took last",
+    "item_popularity": "events with it",
+    "interaction_count": "events with things of its kind",
+    "history_size": "events of the person",
+    "category_affinity": "share of its kind in the latest events",
+    "time_since_last": "time since the last thing of its kind",
+    "closeness": "near the person in the towers' space",
+    "text_length": "length of its text",
+    "item_like_rate": "how often it was liked",
+    "user_like_rate": "how often the person likes",
+    "hour": "hour of the day",
+    "weekday": "day of the week",
 }
 SLICES = {
     "history": "By how much is known of a person (events before the question)",
@@ -112,6 +128,18 @@ GROUPS = {
 def method(name: str) -> str:
     """What a method is called."""
     return METHODS.get(name, name.replace("_", " "))
+
+
+def feature(name: str) -> str:
+    """What a tabular ranker reads there."""
+    kind, _, number = name.rpartition("_")
+    counted = {
+        "cluster": "distance from cluster {} of texts",
+        "group": "how often people like who share trait {}",
+    }
+    if kind in counted and number.isdecimal():
+        return counted[kind].format(int(number) + 1)
+    return FEATURES.get(name, name.replace("_", " "))
 
 
 def protocol(name: str) -> Protocol:

@@ -18,7 +18,8 @@ from catalog.errors import NotReadyError
 from catalog.progress import Progress
 from catalog.records import Floats, Ints
 from index.faiss_index import FaissIndex, measured_recall
-from serving.recommend.pipeline import Pipeline, PipelineConfig, Query, UserState
+from serving.recommend.pipeline import Pipeline
+from serving.recommend.query import PipelineConfig, Query, UserState
 from serving.recommend.ranker import RetrievalRanker
 from training.answers import Answers, answer_scores, answer_states
 from training.baselines.baseline import Learned
@@ -94,6 +95,7 @@ def examine(
                 "order": bundle.manifest.rank_by,
                 "ranker_lift": lift(answers[table]),
                 **({} if asked.restricted else shipped.stages(asked, progress)),
+                **({"reads": bundle.tabular.card.model_dump()} if bundle.tabular else {}),
             },
             "baselines": tried,
         }  # fmt: skip
