@@ -41,12 +41,14 @@ SMALL = {
 }  # fmt: skip
 UNBOUNDED = r"towerbridge (serve|schedule$)|(make|towerbridge) demo(?!.*--no-serve)|mkdocs |mlflow "
 """What goes on until it is told to stop."""
+STOPPED = (130, 2, 0, -signal.SIGINT)
+"""How Ctrl-C ends ours, make, MkDocs and MLflow, and whoever does not heed it."""
 NEEDS_NOTHING = (
     r"towerbridge (--debug )?(import .|validate|init|demo|doctor|config|restore)|make|mkdocs|mlflow"
 )
 """What works where nothing was imported, embedded and trained before."""
 PACKAGES = ("tensorflow", "catboost", "implicit", "lightfm", "mlflow", "optuna", "material")
-PATIENCE = 600.0
+PATIENCE = 1800.0
 """Seconds."""
 
 
@@ -97,29 +99,27 @@ class Place:
 
     def type(self, command: str, page: str) -> str | None:
         """What went wrong, where something did. A second time nothing is done."""
-        if command in self.typed:
+        names = self.names(page)
+        told = as_run(command, {**names, "port": "PORT"})
+        if told in self.typed:
             return None
-        self.typed.add(command)
+        self.typed.add(told)
         self.prepare(command)
         if "--items" in command:  # another world than the one that the others are about
             self.ready.discard("simulated")
-        names = self.names(page)
+        names = self.names(page)  # there may be a version now
         line, environment = as_run(command, names), dict(self.environment)
         if command.startswith("towerbridge restore"):  # into a database that is empty, as after a loss
             environment["TOWERBRIDGE_HOME"] = str(self.folder / "restored")
         if re.match(UNBOUNDED, command):
             with self.going(line, int(str(names["port"])), environment) as (going, log):
                 pass
-            # Ctrl-C ends with 130; make says so and ends with 2, MkDocs and MLflow with 0.
-            return (
-                None if going.returncode in (0, 2, 130) else f"{going.returncode}\n{log.read_text()[-2000:]}"
-            )
+            ended = going.returncode in STOPPED
+            return None if ended else f"{going.returncode}\n{log.read_text()[-2000:]}"
         if command.startswith("curl"):
             with self.service(ABOUT.get(page, "simulated")) as port:
-                line = line.replace(f":{names['port']}", f":{port}").replace(
-                    "curl ", "curl --fail-with-body -sS ", 1
-                )
-                return self.run(line, environment)
+                line = line.replace(f":{names['port']}", f":{port}")
+                return self.run(line.replace("curl ", "curl --fail-with-body -sS ", 1), environment)
         return self.run(line, environment)
 
     def run(self, line: str, environment: Mapping[str, str]) -> str | None:
