@@ -97,7 +97,16 @@ def run(name: str, workspace: Workspace, progress: Progress) -> JobRun:
 
     with alone(workspace), workspace.stores() as (store, embeddings):
         ledger = MongoLedger(store.database)
+        bury(ledger)
         return logged(ledger, name, lambda: JOBS[name](workspace, store, embeddings, progress))
+
+
+def bury(ledger: Ledger, clock: Callable[[], float] = time.time) -> None:
+    """Say of the runs that did not say so that they ended: none is at work while the place of the one job is ours."""
+    for left in ledger.jobs():
+        if left.outcome == "running":
+            detail = "its process was killed before it could say how it ended"
+            ledger.note_job(replace(left, ended=clock(), outcome="stopped", detail=detail))
 
 
 def logged(

@@ -14,7 +14,7 @@ import pytest
 
 from bundle import versions
 from catalog.errors import NotReadyError
-from catalog.ledger import MemoryLedger
+from catalog.ledger import JobRun, MemoryLedger
 from catalog.mongod import find_mongod
 from catalog.progress import Silent
 from tests.bundle.make import make_bundle
@@ -65,6 +65,17 @@ def test_one_that_fails_or_is_stopped_is_logged_as_that(error, outcome, detail):
     with pytest.raises(type(error)):
         jobs.logged(ledger, "retrain", work)
     assert [(one.outcome, one.detail) for one in ledger.jobs()] == [(outcome, detail)]
+
+
+def test_a_job_that_was_killed_is_told_by_the_next_one():
+    ledger = MemoryLedger()
+    ledger.note_job(JobRun("a", "retrain", 10.0))
+    ledger.note_job(JobRun("b", "trending", 20.0, 21.0, "done", "3 events"))
+    jobs.bury(ledger, lambda: 90.0)
+    told, killed = ledger.jobs()
+    assert (killed.outcome, killed.ended) == ("stopped", 90.0)
+    assert "was killed" in killed.detail
+    assert (told.outcome, told.detail) == ("done", "3 events")
 
 
 def test_one_job_runs_at_a_time(tmp_path):
