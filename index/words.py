@@ -179,9 +179,9 @@ class LiveWords:
         found = np.flatnonzero((scores > 0) & allowed)
         return best(found, scores[found], k)
 
-    def holds(self, word: str) -> bool:
-        """Whether a document holds a word, as `words_in` writes it."""
-        return len(self._postings(word)[0]) > 0
+    def held_by(self, word: str) -> int:
+        """How many documents hold a word, as `words_in` writes it."""
+        return len(self._postings(word)[0])
 
     def _scores(self, word: str) -> tuple[Ints, Floats]:
         """Rows that hold a word, and what BM25 gives each."""

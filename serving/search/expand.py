@@ -1,8 +1,8 @@
-"""What a search looks for besides its words: synonyms, and for words that no item has, what the encoder suggests.
+"""What a search looks for besides its words: synonyms, and for words that no item has, what they may stand for.
 
-A word that the catalogue does not have is compared with words that it does have: those in the titles of the items
-that are nearest to it in meaning. Whatever is nearly the same is searched in its stead. What was suggested once is
-kept, up to a bound.
+A word that the catalogue does not have may be one that it has, misspelled. If it is not, it is compared with words
+that the catalogue does have: those in the titles of the items that are nearest to it in meaning. Whatever is nearly
+the same is searched in its stead. What was suggested once is kept, up to a bound.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from index.protocol import best
 from index.words import words_in
 from serving.catalogue import Catalogue
 from serving.search.senses import Senses
+from serving.search.spelling import respelled
 from serving.search.synonyms import Phrase, Synonyms
 
 WEIGHT = 0.5
@@ -27,7 +28,7 @@ CLOSE = 0.7
 .86, `cellphone` and `earphones` .66."""
 MOST_SUGGESTED = 3
 MOST_UNKNOWN = 4
-"""Unknown words of one search that the encoder is asked about."""
+"""Unknown words of one search that something is suggested for."""
 NEAR_ITEMS, NEAR_WORDS = 20, 64
 """Where a suggestion is looked for: titles of so many items, and so many of their words."""
 SHORTEST = 3
@@ -69,14 +70,25 @@ class Expansion:
         return self._senses.text is not None and not isinstance(self._senses.text, HashingTextEncoder)
 
     def _said(self, term: str) -> bool:
-        return all(self._catalogue.words.holds(word) for word in term.split())
+        return all(self._catalogue.words.held_by(word) for word in term.split())
 
     async def _suggest(self, word: str) -> tuple[str, ...]:
-        """Words of the catalogue that mean nearly what a word means, nearest first."""
+        """What a word that no item says may stand for, the likeliest first."""
         known = self._suggested.get(word)
+        if known is not None:
+            return known
+        spelled = respelled(word, self._catalogue.words.held_by)
+        found = await self._near(word) if spelled is None else (spelled,)
+        if len(self._suggested) >= REMEMBERED:
+            self._suggested.clear()
+        self._suggested[word] = found
+        return found
+
+    async def _near(self, word: str) -> tuple[str, ...]:
+        """Words of the catalogue that mean nearly what a word means, nearest first."""
         content = self._catalogue.now.content
-        if known is not None or content is None or not self._understands:
-            return known or ()
+        if content is None or not self._understands:
+            return ()
         (vector,) = await self._encoded([word])
         cosines = await self._senses.compared(content.text, content.mask[:, 0], vector)
         rows = np.flatnonzero(~np.isnan(cosines))
@@ -84,15 +96,11 @@ class Expansion:
         titles = " ".join(str(self._catalogue.shown(row).get("title", "")) for row in near.tolist())
         words = [one for one in dict.fromkeys(words_in(titles)) if len(one) >= SHORTEST and one.isalpha()]
         words = words[:NEAR_WORDS]
-        found: tuple[str, ...] = ()
-        if words:
-            cosines = np.stack(await self._encoded(words)) @ vector
-            close = np.flatnonzero(cosines >= CLOSE)
-            found = tuple(words[at] for at in best(close, cosines[close], MOST_SUGGESTED).rows.tolist())
-        if len(self._suggested) >= REMEMBERED:
-            self._suggested.clear()
-        self._suggested[word] = found
-        return found
+        if not words:
+            return ()
+        cosines = np.stack(await self._encoded(words)) @ vector
+        close = np.flatnonzero(cosines >= CLOSE)
+        return tuple(words[at] for at in best(close, cosines[close], MOST_SUGGESTED).rows.tolist())
 
     async def _encoded(self, words: Sequence[str]) -> list[Floats]:
         """Unit vectors of words."""

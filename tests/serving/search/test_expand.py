@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from catalog.errors import ConfigError
 from embeddings.hashing import HashingTextEncoder
 from index.words import LiveWords, WordIndex, write_words
 from serving.search import expand
+from serving.search.spelling import respelled, slips
 from serving.search.synonyms import PACKAGED, Synonyms
 from tests.bundle import senses
 from tests.serving.sensing import Shop, ids
@@ -80,9 +84,42 @@ class TestWords:
         assert words.search("x", 9, everything, {("tv",): 0.25}).scores == pytest.approx(whole / 4)
 
     def test_words_that_come_and_go(self, words: LiveWords) -> None:
-        assert (words.holds("tv"), words.holds("lamp")) == (True, False)
-        words.put(0, {"lamp": 1.0})
-        assert (words.holds("tv"), words.holds("lamp")) == (False, True)
+        assert (words.held_by("flat"), words.held_by("tv"), words.held_by("lamp")) == (2, 1, 0)
+        words.put(0, {"lamp": 1.0, "flat": 1.0})
+        assert (words.held_by("flat"), words.held_by("tv"), words.held_by("lamp")) == (3, 0, 1)
+
+
+class TestSpelling:
+    @given(st.text("ab", max_size=4))
+    def test_slips_are_all_that_one_operation_makes(self, word: str) -> None:
+        """Against the definition, for all texts of up to five letters out of two."""
+        texts = ("".join(letters) for size in range(6) for letters in itertools.product("ab", repeat=size))
+        found = {slip for slip in slips(word) if set(slip) <= {"a", "b"}} - {word}
+        assert found == {text for text in texts if text != word and _one_slip(word, text)}
+
+    def test_the_word_that_most_items_say(self) -> None:
+        said = {"shirt": 232, "shri": 3, "vacuum": 22}
+        assert [respelled(word, lambda slip: said.get(slip, 0)) for word in ("shrit", "vaccum", "qwerty")] == [
+            "shirt", "vacuum", None
+        ]  # fmt: skip
+
+    def test_short_words_are_left_alone(self) -> None:
+        assert respelled("shir", {"shirt": 1}.__getitem__) is None
+
+
+def _one_slip(one: str, other: str) -> bool:
+    """Whether one insertion, deletion, substitution or swap of neighbours makes one of the other."""
+    if len(one) == len(other):
+        odd = [at for at in range(len(one)) if one[at] != other[at]]
+        swapped = (
+            len(odd) == 2
+            and odd[1] == odd[0] + 1
+            and one[odd[0]] == other[odd[1]]
+            and one[odd[1]] == other[odd[0]]
+        )
+        return len(odd) == 1 or swapped
+    short, long = sorted((one, other), key=len)
+    return len(long) == len(short) + 1 and any(long[:at] + long[at + 1 :] == short for at in range(len(long)))
 
 
 class Thesaurus:
@@ -130,6 +167,12 @@ class TestOverHttp:
         assert again["expanded"] == {"skipper": ["astronaut"]}
         assert {item["metadata"]["theme"] for item in again["items"]} == {"space"}
         assert model.senses.text.asked[asked:] == ["skipper!"]
+
+    def test_misspelled_words_are_searched_as_they_are_spelled(self, worker: TestClient) -> None:
+        body = self.ask(worker, "astronout", limit=3)
+        assert body["expanded"] == {"astronout": ["astronaut"]}
+        assert {item["metadata"]["theme"] for item in body["items"]} == {"space"}
+        assert "fallback_reason" not in body
 
     def test_what_is_remembered_is_bounded(self, worker: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(expand, "REMEMBERED", 8)
