@@ -52,7 +52,7 @@ class Window:
 
 
 def rates(counts: Counts, seconds: float, lately: Numbers) -> dict[str, Any]:
-    """Requests and latencies per route and stage of a window; the totals of what degraded and of events."""
+    """Requests and latencies per route and stage of a window; in total answers, what degraded, and events."""
     errors: dict[tuple[str, ...], float] = {}
     for (method, route, status), numbers in counts.series(REQUESTS, lately):
         if status == "5xx":
@@ -68,6 +68,7 @@ def rates(counts: Counts, seconds: float, lately: Numbers) -> dict[str, Any]:
     total = counts.total()
     return {
         "workers": len(counts.workers()), "window_seconds": round(seconds, 1),
+        "answers": int(sum(numbers[:-1].sum() for _, numbers in counts.series(SECONDS, total))),
         "routes": sorted(routes, key=lambda one: -one["requests"]),
         "stages": [
             {"stage": stage, "count": int(numbers[:-1].sum()), **_latencies(numbers)}

@@ -20,9 +20,11 @@ WATCH = """
         requestAnimationFrame(() => setTimeout(() => (window.painted = performance.now())));
     }).observe(document, {childList: true, subtree: true});
 """
-PICTURES = """() => [...document.images]
-    .filter(image => image.getBoundingClientRect().top < innerHeight && image.checkVisibility())
-    .every(image => image.complete && image.naturalWidth > 0)"""
+IN_SIGHT = """[...document.images].filter(image => {
+    const {top, left} = image.getBoundingClientRect();
+    return top < innerHeight && left < innerWidth && image.checkVisibility();
+})"""
+PICTURES = f"() => {IN_SIGHT}.every(image => image.complete && image.naturalWidth > 0)"
 """Whether every picture that can be seen is there."""
 
 

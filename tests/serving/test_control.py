@@ -61,6 +61,7 @@ def test_the_overview_counts_what_happened_and_what_was_shown(room: TestClient) 
     assert 0 < route["p50_ms"] <= route["p95_ms"] <= route["p99_ms"]
     assert route["per_second"] == pytest.approx(3 / body["window_seconds"], rel=0.5)
     assert {one["stage"]: one["count"] for one in body["stages"]}["rank"] == 3
+    assert body["answers"] == told(room, "overview")["answers"] - 1, "the look itself is the one between"
     assert body["events"] == {"accepted": 1}
     assert body["workers"] == 1
     shown = body["shown"]

@@ -7,13 +7,19 @@ const SECONDS = 3;
 const KEPT = 60;
 const STAGES: Record<string, string> = { fetch: "read the user", user_tower: "user tower", retrieve: "retrieve", rank: "rank", post: "arrange" };
 
-/** Requests per second, as told since the page was opened. */
+/** When it was looked, in seconds, and how many answers there had been. */
+type Look = [number, number];
+
+/** Requests per second between each two looks since the page was opened. */
 function useRate(told: Overview | null): [number, number][] {
-  const [rate, grow] = useState<[number, number][]>([]);
+  const [looks, grow] = useState<Look[]>([]);
   useEffect(() => {
-    if (told) grow((old) => [...old.slice(1 - KEPT), [Date.now() / 1000, told.routes.reduce((sum, one) => sum + one.per_second, 0)]]);
+    if (told) grow((old) => [...old.slice(-KEPT), [performance.now() / 1000, told.answers]]);
   }, [told]);
-  return rate;
+  return looks.slice(1).map(([at, answers], place) => {
+    const [then, before] = looks[place]!;
+    return [at, Math.max(answers - before, 0) / (at - then)];
+  });
 }
 
 function Stages({ stages }: { stages: Overview["stages"] }) {
@@ -65,7 +71,7 @@ export function OverviewPage() {
     <>
       {failure && <Trouble failure={failure} again={again} />}
       <dl class="tiles">
-        <Tile name="Requests" value={rate.at(-1)?.[1].toFixed(1) ?? "–"} note={`per second, of ${lately}`} />
+        <Tile name="Requests" value={data.routes.reduce((sum, one) => sum + one.per_second, 0).toFixed(1)} note={`per second, of ${lately}`} />
         <Tile name="A recommendation takes" value={`${ms(list?.p95_ms ?? null)} ms`} note="or less, 95 times of 100" />
         <Tile name="Errors" value={requests ? percent(errors / requests, 2) : "–"} note={`${count(errors)} of ${count(requests)} answers`} bad={errors > requests / 100} />
         <Tile name="Interactions" value={count(accepted)} note={rejected ? `${count(rejected)} refused` : "taken in since the start"} />
@@ -75,8 +81,8 @@ export function OverviewPage() {
       </dl>
       <div class="panels overview">
         <div class="stack">
-          <Panel title="Requests per second" says={`Each point the mean of ${lately}`}>
-            {rate.length > 1 ? <Curves label="Requests per second" lines={[{ name: "all routes", points: rate.map(([at, value]) => [at - rate[0]![0], value]) }]} unit=" s" wide zero /> : <p class="none first-look">A line takes two looks; the second comes in {SECONDS} seconds.</p>}
+          <Panel title="Requests per second" says={`One point every ${SECONDS} seconds`}>
+            {rate.length > 1 ? <Curves label="Requests per second" lines={[{ name: "all routes", points: rate.map(([at, value]) => [Math.round(at - rate.at(-1)![0]), value]) }]} unit=" s" wide zero /> : <p class="none first-look">The line begins in {2 * SECONDS} seconds.</p>}
           </Panel>
           <Panel title="A recommendation, by stage" says={`Milliseconds, of ${lately}`}>
             {data.stages.some((one) => one.count) ? <Stages stages={data.stages} /> : <p class="none">Nobody was recommended to lately.</p>}

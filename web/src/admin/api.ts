@@ -29,7 +29,7 @@ function shutOut(error: unknown): never {
 export async function enter(given: string): Promise<void> {
   key.value = given;
   try {
-    await look("/v1/models");
+    await look("/v1/users?limit=1"); // the least that only administrators are told
     sessionStorage.setItem(KEY, given);
     admitted.value = "yes";
   } catch (error) {
@@ -111,6 +111,8 @@ export interface Overview {
   model_age_seconds: number;
   workers: number;
   window_seconds: number;
+  /** Since the start: what two looks differ by was answered between them. */
+  answers: number;
   routes: { method: string; route: string; requests: number; per_second: number; errors: number; p50_ms: number | null; p95_ms: number | null; p99_ms: number | null }[];
   stages: { stage: string; count: number; p50_ms: number | null; p95_ms: number | null; p99_ms: number | null }[];
   degraded: Record<string, number>;

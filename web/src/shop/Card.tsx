@@ -62,9 +62,11 @@ interface Props {
   eager?: boolean;
   /** Whether to say why it is there. */
   reasons?: boolean;
+  /** Whether to say its score and who proposed it. */
+  scores?: boolean;
 }
 
-export function Card({ entry, reachable, eager = false, reasons = false }: Props) {
+export function Card({ entry, reachable, eager = false, reasons = false, scores = true }: Props) {
   const tab = reachable ? 0 : -1;
   const title = titleOf(entry);
   const mine = liked.value.has(entry.item_id);
@@ -79,8 +81,10 @@ export function Card({ entry, reachable, eager = false, reasons = false }: Props
     <li class={`card ${fresh.value.has(entry.item_id) ? "fresh" : ""}`} data-card={entry.item_id} onKeyDown={onKeyDown}>
       <button type="button" class="card-main" data-main tabIndex={tab} aria-keyshortcuts="L X" onClick={() => open(entry)}>
         <Picture id={entry.item_id} metadata={entry.metadata} category={categoryOf(entry)} eager={eager} />
-        <span class="card-title">{title}</span>
-        <span class="card-facts">{facts(entry)}</span>
+        <span class="card-words">
+          <span class="card-title">{title}</span>
+          <span class="card-facts">{facts(entry)}</span>
+        </span>
       </button>
       <div class="card-actions">
         {gestures?.like && (
@@ -98,22 +102,26 @@ export function Card({ entry, reachable, eager = false, reasons = false }: Props
           {shares ? <ShareBar shares={shares} /> : <span class="shares bare" />}
         </div>
       )}
-      <div class="card-foot">
-        <span class="score"><small>score</small> {shownScore(entry.score)}</span>
-        <span class="source">{sourceName(entry.source)}</span>
-      </div>
+      {scores && (
+        <div class="card-foot">
+          <span class="score"><small>score</small> {shownScore(entry.score)}</span>
+          <span class="source">{sourceName(entry.source)}</span>
+        </div>
+      )}
     </li>
   );
 }
 
-export const SkeletonCard = () => (
+export const SkeletonCard = ({ reasons, scores }: { reasons: boolean; scores: boolean }) => (
   <li class="card skeleton" aria-hidden="true">
     <div class="card-main">
       <span class="picture coming" />
-      <span class="card-title" />
-      <span class="card-facts" />
+      <span class="card-words">
+        <span class="card-title" />
+        <span class="card-facts" />
+      </span>
     </div>
-    <div class="card-why" />
-    <div class="card-foot" />
+    {reasons && <div class="card-why" />}
+    {scores && <div class="card-foot" />}
   </li>
 );

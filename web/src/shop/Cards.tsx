@@ -10,12 +10,13 @@ interface Props {
   /** In rows, or in one row that scrolls. */
   as?: "grid" | "row";
   reasons?: boolean;
+  scores?: boolean;
   busy?: boolean;
   places?: number;
 }
 
 /** A list of cards that is one stop of the Tab key; skeletons of the same size until it is there. */
-export function Cards({ label, entries, as = "grid", reasons = false, busy = false, places = 24 }: Props) {
+export function Cards({ label, entries, as = "grid", reasons = false, scores = true, busy = false, places = 24 }: Props) {
   const list = useRef<HTMLUListElement>(null);
   const { active, onKeyDown, onFocusIn } = useRoving();
   const ids = entries?.map((one) => one.item_id) ?? [];
@@ -24,7 +25,7 @@ export function Cards({ label, entries, as = "grid", reasons = false, busy = fal
   if (entries === null) {
     return (
       <ul class={`cards ${as}`} aria-label={label} aria-busy="true">
-        {Array.from({ length: places }, (_, place) => <SkeletonCard key={place} />)}
+        {Array.from({ length: places }, (_, place) => <SkeletonCard key={place} reasons={reasons} scores={scores} />)}
       </ul>
     );
   }
@@ -36,6 +37,7 @@ export function Cards({ label, entries, as = "grid", reasons = false, busy = fal
           key={entry.item_id}
           entry={entry}
           reasons={reasons}
+          scores={scores}
           reachable={known ? entry.item_id === active : place === 0}
           eager={as === "grid" && place < 12}
         />

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { NAMES, WEIGHED } from "../parts/Shares";
 import { recommend, search } from "./lists";
-import { dataset, desk, history, searching, user, type Desk } from "./state";
+import { dataset, desk, history, picture, searching, user, type Desk } from "./state";
 
 interface Range {
   name: "diversity" | (typeof WEIGHED)[number];
@@ -65,7 +65,7 @@ export function DeskPanel() {
   const mix = now.by === "mix";
   const nothing = mix && now.text + now.image + now.behaviour === 0;
   const stranger = history.value?.length === 0;
-  if (searching.value) return <div class="desk"><Category /><p class="hint">Words and meaning are ranked together; what suits {user.value} comes sooner.</p></div>;
+  if (searching.value) return <div class="desk"><Category /><p class="hint">{picture.value ? "Pictures are compared by what they show" : "Words and meaning are ranked together"}; what suits {user.value} comes sooner.</p></div>;
   return (
     <div class="desk">
       <fieldset class="segmented">

@@ -47,7 +47,7 @@ function Row({ source, title, says }: (typeof ROWS)[number]) {
         </div>
       </header>
       <div ref={scroller}>
-        {failure ? <Trouble failure={failure} again={() => retry(again + 1)} /> : <Cards label={title} entries={visible} as="row" places={8} />}
+        {failure ? <Trouble failure={failure} again={() => retry(again + 1)} /> : <Cards label={title} entries={visible} as="row" scores={false} places={8} />}
       </div>
     </section>
   );
