@@ -89,7 +89,7 @@ class TestOverHttp:
         )
 
     def test_part_of_a_word_is_enough_for_the_meaning(self, worker: TestClient) -> None:
-        (found,) = self.ask(worker, "astrona", limit=1).json()["items"]
+        (found,) = self.ask(worker, "astronautics", limit=1).json()["items"]
         assert (found["source"], found["metadata"]["theme"]) == ("meaning", "space")
 
     def test_in_whose_eyes(self, worker: TestClient) -> None:
