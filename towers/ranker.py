@@ -21,12 +21,17 @@ class RankerConfig:
     kind: str = "tfrs"
     """`tfrs` for networks, `logistic` or `catboost` for a tabular one (`training.tabular`), without further knobs."""
     rating_factors: int = 32
+    """Numbers by which a rating head describes a user, an item and a history."""
     rating_members: int = 3
     """Rating heads whose predictions are averaged: each is wrong in its own way."""
     rating_reg: float = 0.05
+    """Penalty on the squares of those that a rating was predicted from."""
     order_factors: int = 8
+    """Numbers by which the order head describes a side feature."""
     order_crosses: int = 1
+    """Its layers of feature crosses (DCN-v2)."""
     order_hidden: int = 64
+    """Width of its dense layer."""
 
 
 class RatingModel(tfrs.Model):

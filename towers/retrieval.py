@@ -28,15 +28,21 @@ class TowerConfig:
     """What the towers look like."""
 
     embedding_size: int = 64
+    """Numbers in a vector of a user or an item; a multiple of `heads`."""
     blocks: int = 2
+    """Layers of attention that the user tower reads a history by."""
     heads: int = 2
+    """Attentions side by side in each of them."""
     dropout: float = 0.2
+    """Share of the numbers within the towers that a training step leaves out."""
     item_id_dropout: float = 0.3
     """Share of items that a training step sees without their id, as a new item is seen in serving."""
     item_content_dropout: float = 0.1
     """Share of items that it sees without their text, and without their picture."""
     user_id_dropout: float = 0.5
+    """Share of users that a training step sees without their id, as somebody new is seen in serving."""
     temperature: float = 1.0
+    """By which the products of the vectors are divided before the softmax; below 1 near misses weigh more."""
 
 
 class RetrievalModel(tfrs.Model):

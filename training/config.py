@@ -23,34 +23,49 @@ class TrainConfig:
     user_id_events: int = 5
     """Training events from which on a user has an id embedding; of others the history tells as much."""
     epochs: int = 40
+    """Passes of the towers over the training events, at most."""
     patience: int = 3
-    """Validations without a better one after which the towers stop."""
+    """Validations without a better one after which the towers, and the order head, stop."""
     validate_every: int = 3
     """Epochs between two validations of the towers."""
     batch_size: int = 32
     """Windows of events in a batch of the towers; each asks for up to `history` + 1 next items."""
     learning_rate: float = 1.5e-3
+    """Of the towers; like the others it decays over the epochs by a cosine to a tenth."""
     rating_epochs: int = 10
+    """Passes of the rating heads over all ratings, at most."""
     rating_batch_size: int = 1024
+    """Ratings in a batch."""
     rating_learning_rate: float = 3e-3
+    """Of the rating heads."""
     order_epochs: int = 12
+    """Passes of the order head over its lists, at most."""
     order_batch_size: int = 64
+    """Lists in a batch."""
     order_learning_rate: float = 1e-3
+    """Of the order head."""
     held_out: int = 20
     """Events at the end of each user's training part that the ranker learns from, unseen by its towers."""
     order_examples: int = 20_000
+    """Lists that the ranker learns from at most, drawn from all events that it may; of a tabular one too."""
     order_unknown: float = 0.1
     """Share of candidates that the ranker is shown as items that training never saw, as new items are in serving."""
     candidates: int = 500
+    """Items that retrieval hands to the ranker, in training and in its validation."""
     shares: dict[str, float] = field(default_factory=dict)
     """Of the candidates, what each source proposes first in serving; empty: what serving does by itself."""
     list_size: int = 64
+    """Candidates in a list that the ranker learns from, half of them from the head of the pool."""
     neighbours: int = 200
     """Co-visited items kept per item."""
     neighbours_reg: float = 500.0
+    """Ridge penalty of EASE, which says what having an item tells of others; above 8,000 items cosines do."""
     validation_users: int = 2_000
+    """Users that towers and ranker are validated on at most, drawn from all who can be."""
     seed: int = 0
+    """Of all that is drawn; the same seed gives the same result on the same machine."""
     device: str = "auto"
+    """`cpu`, `cuda`, or `auto` for the best that is there."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant."""
