@@ -85,6 +85,8 @@ class Place:
     typed: set[str] = field(default_factory=set)
     ready: set[str] = field(default_factory=set)
     """Data sets that have a model."""
+    exported: dict[str, str] = field(default_factory=dict)
+    """By `export`, as far as the page goes."""
 
     def names(self, page: str) -> dict[str, object]:
         """What stands for the placeholders of a page."""
@@ -99,8 +101,12 @@ class Place:
 
     def type(self, command: str, page: str) -> str | None:
         """What went wrong, where something did. A second time nothing is done."""
+        if command.startswith("export "):
+            name, _, value = command.removeprefix("export ").partition("=")
+            self.exported[name] = value
+            return None
         names = self.names(page)
-        told = as_run(command, {**names, "port": "PORT"})
+        told = f"{as_run(command, {**names, 'port': 'PORT'})} {self.exported}"
         if told in self.typed:
             return None
         self.typed.add(told)
@@ -108,7 +114,7 @@ class Place:
         if "--items" in command:  # another world than the one that the others are about
             self.ready.discard("simulated")
         names = self.names(page)  # there may be a version now
-        line, environment = as_run(command, names), dict(self.environment)
+        line, environment = as_run(command, names), {**self.environment, **self.exported}
         if command.startswith("towerbridge restore"):  # into a database that is empty, as after a loss
             environment["TOWERBRIDGE_HOME"] = str(self.folder / "restored")
         if re.match(UNBOUNDED, command):
@@ -136,7 +142,7 @@ class Place:
             return
         named = re.search(r"--dataset (\S+)", command)
         if named is None or named[1].islower():  # a folder of one's own has what the page told before
-            self.model(named[1] if named else "simulated")
+            self.model(named[1] if named else self.exported.get("TOWERBRIDGE_DATASET", "simulated"))
         if "benchmarks." in command:
             self.model("retailrocket" if "retailer" in command else "movielens-100k")
         if "--resume" in command:
@@ -263,6 +269,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.mark.parametrize("page", [page for page in PAGES if ALL[page] or "```python" in text(page)])
 def test_what_a_page_tells_to_type_works(page: str, place: Place) -> None:
     wrong = []
+    place.exported.clear()
     for each in ALL[page]:
         if not why_not(each) and (told := place.type(each, page)):
             wrong.append(each)
