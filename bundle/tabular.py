@@ -1,13 +1,14 @@
 """What a tabular ranker's bundle holds beside its graph: the names of its features, and what they read of the items.
 
-ranker.json            kind, names of the features in order, what each is worth to the model, which of them leak
-tabular/events.npy     …     the counts of training that running statistics go on from
+ranker.json        kind, names of the features in order, what each is worth to the model, which of them leak
+tabular/*.npy      the counts of training that running statistics go on from; what is known of the items' texts
+tabular/words.json, see `bundle.themes`: how texts of items that come later are described
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,8 +17,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bundle.columns import load_array
+from bundle.themes import Themes
 from catalog.errors import BundleError
-from catalog.records import Floats
+from catalog.records import Floats, Item
 
 NAME = "ranker.json"
 Kind = Literal["logistic", "catboost"]
@@ -38,6 +40,16 @@ class RankerCard(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """What is known of the texts of n items."""
+
+    lengths: Floats
+    """[n] characters."""
+    clusters: Floats
+    """[n, c] distances to the centres of c clusters; c may be 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of n items and of u user tokens at the end of training."""
 
@@ -45,10 +57,7 @@ class Facts:
     """[n] events."""
     liked: Floats
     """[n] events that say liked."""
-    lengths: Floats
-    """[n] characters of text."""
-    clusters: Floats
-    """[n, c] distances to the centres of c clusters of texts; c may be 0."""
+    texts: Texts
     group_events: Floats
     """[u] events of users with the token."""
     group_liked: Floats
@@ -61,6 +70,18 @@ class Tabular:
 
     card: RankerCard
     facts: Facts
+    themes: Themes | None
+    """None where texts have no clusters, and in bundles of before they were kept."""
+
+    def texts_of(self, items: Sequence[Item]) -> Texts:
+        """What the texts of items say that came since; without themes they are taken to be as far as all others."""
+        known = self.facts.texts.clusters
+        if self.themes is None:
+            usual = known.mean(0) if len(known) else np.zeros(known.shape[1])
+            clusters = np.tile(usual, (len(items), 1)).astype(np.float32)
+        else:
+            clusters = self.themes.distances([text_of(item) for item in items])
+        return Texts(np.array([len(text_of(item)) for item in items], np.float32), clusters)
 
     @classmethod
     def open(cls, bundle: Path, n: int) -> Tabular | None:
@@ -81,17 +102,33 @@ class Tabular:
             ) from exc
         folder, real = bundle / "tabular", np.float32
         groups = load_array(folder / "group_events.npy", real, (None,))
+        lengths = load_array(folder / "lengths.npy", real, (n,))
+        texts = Texts(lengths, load_array(folder / "clusters.npy", real, (n, None)))
         facts = Facts(
             load_array(folder / "events.npy", real, (n,)), load_array(folder / "liked.npy", real, (n,)),
-            load_array(folder / "lengths.npy", real, (n,)), load_array(folder / "clusters.npy", real, (n, None)),
-            groups, load_array(folder / "group_liked.npy", real, (len(groups),)),
+            texts, groups, load_array(folder / "group_liked.npy", real, (len(groups),)),
         )  # fmt: skip
-        return cls(card, facts)
+        return cls(card, facts, Themes.open(folder))
 
     def save(self, folder: Path) -> None:
         """Write the part into the folder of a run or a bundle."""
         (folder / "tabular").mkdir(parents=True, exist_ok=True)
-        for name in Facts.__slots__:
-            array = np.ascontiguousarray(getattr(self.facts, name), np.float32)
-            np.save(folder / "tabular" / f"{name}.npy", array, allow_pickle=False)
+        facts, texts = self.facts, self.facts.texts
+        arrays = {
+            "events": facts.events, "liked": facts.liked, "lengths": texts.lengths, "clusters": texts.clusters,
+            "group_events": facts.group_events, "group_liked": facts.group_liked,
+        }  # fmt: skip
+        for name, array in arrays.items():
+            np.save(
+                folder / "tabular" / f"{name}.npy",
+                np.ascontiguousarray(array, np.float32),
+                allow_pickle=False,
+            )
+        if self.themes is not None:
+            self.themes.save(folder / "tabular")
         (folder / NAME).write_text(json.dumps(self.card.model_dump(), indent=1) + "\n", "utf-8")
+
+
+def text_of(item: Item) -> str:
+    """What an item says, as its length and its cluster are taken of it."""
+    return f"{item.title} {item.text}".strip()

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from bundle.columns import BytesColumn
 from bundle.reader import Bundle, Content, Places
 from bundle.room import Column
+from bundle.tabular import Texts
 from bundle.writer import metadata
 from catalog.records import FeatureValue, Floats, IdMap, Ints, Item, ItemId
 from index.faiss_index import FaissIndex
@@ -36,6 +37,8 @@ from towers.features import FeatureSpace
 
 BLANK: Mapping[str, float] = {f"{table}_rows": -1 for table in TABLES}
 """What a new item has in the columns that only training fills; 0 in the others."""
+TEXTS = {f"text_{part.name}": part.name for part in fields(Texts)}
+"""Columns of what a tabular ranker reads of texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Rows:
     content: Content | None
     places: Places | None
     """None: by the bare cosine."""
+    texts: Texts | None
+    """What a tabular ranker reads of texts; None where the ranker is another one."""
     available: Mask
     categories: Mapping[str, Ints]
     """Rows per category value."""
@@ -75,6 +80,7 @@ class Arrivals:
     alike_rows: Int32s
     alike_weights: Floats
     words: Sequence[Counts]
+    texts: Texts | None
 
 
 class Names:
@@ -147,6 +153,7 @@ class Catalogue:
                 bundle.alike_rows, bundle.alike_weights,
             ),
             bundle.vectors, np.linalg.norm(bundle.vectors, axis=1), bundle.content, bundle.places,
+            None if bundle.tabular is None else bundle.tabular.facts.texts,
             bundle.available, bundle.categories, self.index.now, len(bundle.items),
         )  # fmt: skip
         """The items as they are at this moment."""
@@ -186,7 +193,8 @@ class Catalogue:
             raise ValueError("the item tower answered numbers that are not finite")
         words = [words_of(item) for item in items]
         alike = self._resemblance.near(content, known)
-        return Arrivals(items, tokens, numeric, content, self._places(content), vectors, *alike, words)
+        texts = None if self._bundle.tabular is None else self._bundle.tabular.texts_of(items)
+        return Arrivals(items, tokens, numeric, content, self._places(content), vectors, *alike, words, texts)
 
     def put(self, arrivals: Arrivals) -> Ints:
         """Add the items, or replace what is known of them; returns their rows `[n]`."""
@@ -205,6 +213,8 @@ class Catalogue:
                 "mask": arrivals.content.mask[i], "places": arrivals.places[i], "alike_rows": arrivals.alike_rows[i],
                 "alike_weights": arrivals.alike_weights[i],
             }  # fmt: skip
+            if arrivals.texts is not None:
+                values |= {name: getattr(arrivals.texts, part)[i] for name, part in TEXTS.items()}
             for name, column in grown.items():
                 if name in values or new:
                     column.put(row, values.get(name, BLANK.get(name, 0)))
@@ -273,6 +283,8 @@ class Catalogue:
             arrays |= {field.name: getattr(now.content, field.name) for field in fields(Content)}
         if now.places is not None:
             arrays["places"] = now.places.lengths
+        if now.texts is not None:
+            arrays |= {name: getattr(now.texts, part) for name, part in TEXTS.items()}
         self._grown = {name: Column(array) for name, array in arrays.items()}
         return self._grown
 
@@ -285,9 +297,12 @@ class Catalogue:
         places = self.now.places
         if places is not None:
             places = replace(places, lengths=grown["places"].rows)
+        texts = self.now.texts
+        if texts is not None:
+            texts = Texts(**{part: grown[name].rows for name, part in TEXTS.items()})
         self.now = Rows(
-            columns, grown["vectors"].rows, grown["lengths"].rows, content, places, grown["available"].rows,
-            categories, self.index.now, self.now.bundled,
+            columns, grown["vectors"].rows, grown["lengths"].rows, content, places, texts,
+            grown["available"].rows, categories, self.index.now, self.now.bundled,
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.tabular import Facts
+from bundle.tabular import Texts
 from catalog.errors import BundleError
 from catalog.records import Candidates, Floats, History
 from towers.cross import DECAY, HEARD, RECENT, ItemColumns, heard, recency
@@ -81,7 +81,7 @@ def tabular_features(
     found: Candidates,
     moment: Moment,
     items: ItemColumns,
-    facts: Facts,
+    texts: Texts,
     said: Floats | None = None,
 ) -> Floats:
     """The named features of candidates, `[m, len(names)]`.
@@ -99,7 +99,7 @@ def tabular_features(
         found: m candidates and their inner products.
         moment: the user.
         items: the catalogue.
-        facts: what texts say of items.
+        texts: of all items.
         said: `heard(history, items)`, where the caller has it already.
 
     Raises:
@@ -111,7 +111,6 @@ def tabular_features(
     said = heard(history, items) if said is None else said
     count, affinity, last = by_tokens(space, rows, history, items)
     since = np.clip(moment.time - last, 0.0, LONGEST)
-    inside, text = rows < len(facts.lengths), np.minimum(rows, len(facts.lengths) - 1)
     own = liked(space, history)
     columns: dict[str, Floats | float] = {
         "similarity": said[COVISITATION].take(rows),
@@ -121,25 +120,25 @@ def tabular_features(
         "history_size": float(np.log1p(len(history))),
         "category_affinity": affinity,
         "time_since_last": np.log1p(since),
-        "text_length": np.where(inside, facts.lengths[text], 0.0),
+        "text_length": texts.lengths.take(rows),
         "item_like_rate": moment.items.rates(moment.overall),
         "user_like_rate": float((own.sum() + PRIOR * moment.overall) / (len(own) + PRIOR)),
         "hour": float(moment.time % DAY // HOUR),
         "weekday": float((moment.time // DAY + 3) % 7),
     }
     groups = moment.groups.rates(moment.overall)
-    middle = facts.clusters.mean(0)
+    clusters = texts.clusters.shape[1]
     for at, name in enumerate(names):
         kind, _, number = name.rpartition("_")
         if name in columns:
             out[:, at] = columns[name]
-        elif kind == "cluster" and int(number) < len(middle):
-            out[:, at] = np.where(inside, facts.clusters[text, int(number)], middle[int(number)])
+        elif kind == "cluster" and int(number) < clusters:
+            out[:, at] = texts.clusters[rows, int(number)]
         elif kind == "group" and int(number) < len(groups):
             out[:, at] = groups[int(number)]
         else:
             raise BundleError(
-                f"expected features among {', '.join(feed_names(len(middle), len(groups)))}, found {name!r} in "
+                f"expected features among {', '.join(feed_names(clusters, len(groups)))}, found {name!r} in "
                 "ranker.json; the bundle is of another version of the project"
             )
     return out

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.tabular import Facts
+from bundle.tabular import Facts, Texts
 from catalog.records import History, InteractionLog, Ints
 from towers.features import FeatureSpace
 from towers.tabular import Counts, Moment, liked
-from training.dataset import TrainingData
-from training.texts import clusters
 
 Times = NDArray[np.float64]
 
@@ -79,10 +77,7 @@ class Statistics:
         groups = self.groups.before(tokens.astype(np.int64), time)
         return Moment(history, time, self.items.before(rows, time), groups, overall)
 
-
-def facts_of(data: TrainingData, statistics: Statistics) -> Facts:
-    """What is known of items and groups at the end of training."""
-    items, groups = statistics.items.in_the_end(), statistics.groups.in_the_end()
-    texts = [f"{item.title} {item.text}".strip() for item in data.items]
-    lengths = np.array([len(text) for text in texts], np.float32)
-    return Facts(items.events, items.liked, lengths, clusters(texts), groups.events, groups.liked)
+    def facts(self, texts: Texts) -> Facts:
+        """What is known of items and groups in the end."""
+        items, groups = self.items.in_the_end(), self.groups.in_the_end()
+        return Facts(items.events, items.liked, texts, groups.events, groups.liked)

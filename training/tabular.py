@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bundle.probes import Probe
-from bundle.tabular import Facts, RankerCard, Tabular
+from bundle.tabular import RankerCard, Tabular, Texts
 from catalog.records import Candidates, Floats, History, Ints
 from towers.tabular import SIX, feed_names, tabular_features
 from training.config import TrainConfig
@@ -21,7 +21,8 @@ from training.learners import Learner, fit_catboost, fit_logistic
 from training.lists import Lists, training_lists, validation_lists
 from training.metrics import MISSED, summary
 from training.retriever import Retriever, validation_users
-from training.running import Statistics, facts_of
+from training.running import Statistics
+from training.texts import texts_of
 
 LEARNERS: dict[str, Learner] = {"logistic": fit_logistic, "catboost": fit_catboost}
 TELLING = 0.95
@@ -53,18 +54,18 @@ class TabularOrder:
 class AsOf:
     """Describes candidates as they were before each event of a log."""
 
-    def __init__(self, retriever: Retriever, statistics: Statistics, facts: Facts, kind: str) -> None:
+    def __init__(self, retriever: Retriever, statistics: Statistics, texts: Texts, kind: str) -> None:
         """Prepare to describe what a retriever returns.
 
         Args:
             retriever: its towers and columns.
             statistics: of all training events.
-            facts: of texts.
+            texts: of the items.
             kind: of the ranker.
         """
-        self._retriever, self._statistics, self._facts = retriever, statistics, facts
+        self._retriever, self._statistics, self._texts = retriever, statistics, texts
         groups = retriever.space.user_slots if retriever.space.users else 0
-        self.names = SIX if kind == "logistic" else feed_names(facts.clusters.shape[1], groups)
+        self.names = SIX if kind == "logistic" else feed_names(texts.clusters.shape[1], groups)
 
     def known(self, found: Candidates, event: int) -> Candidates:
         """Candidates that somebody had met before."""
@@ -78,7 +79,7 @@ class AsOf:
         moment = self._statistics.moment(
             history, float(log.times[event]), found.rows, self._retriever.users.tokens[log.user_rows[event]]
         )
-        return tabular_features(self.names, space, found, moment, self._retriever.columns, self._facts)
+        return tabular_features(self.names, space, found, moment, self._retriever.columns, self._texts)
 
 
 def fit_tabular(
@@ -93,11 +94,11 @@ def fit_tabular(
     # Statistics of all training events, as of each row: the early towers' own end long before.
     log = final.data.log.take(final.split.training(final.data.log))
     statistics = Statistics(log, final.space, final.users.tokens, len(final.data.items))
-    facts = facts_of(final.data, statistics)
-    seen = AsOf(early, statistics, facts, kind)
+    texts, themes = texts_of(final.data.items)
+    seen = AsOf(early, statistics, texts, kind)
     examples = training_lists(early, final.split.end, seen, config, rng, course.progress)
     users = validation_users(final.split, config, rng)
-    pools = validation_lists(final, users, AsOf(final, statistics, facts, kind), config.candidates)
+    pools = validation_lists(final, users, AsOf(final, statistics, texts, kind), config.candidates)
     if not len(examples.users) or not len(pools.users):
         return None
     rows = examples.cross.reshape(-1, len(seen.names))
@@ -118,7 +119,8 @@ def fit_tabular(
     judged = learned.score(pools.cross.reshape(-1, len(seen.names))).reshape(pools.rows.shape)
     some = rows[rng.choice(len(rows), min(PROBES, len(rows)), replace=False)]
     return TabularOrder(
-        Tabular(card, facts), learned.onnx, Probe({"features": some}, {"score": learned.score(some)}),
+        Tabular(card, statistics.facts(texts), themes), learned.onnx,
+        Probe({"features": some}, {"score": learned.score(some)}),
         validated(pools, -np.broadcast_to(np.arange(pools.rows.shape[1], dtype=np.float32), pools.rows.shape)),
         validated(pools, judged),
     )  # fmt: skip

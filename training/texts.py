@@ -1,4 +1,4 @@
-"""Clusters of texts by TF-IDF: where a text lies among a catalogue's themes, as distances to their centres."""
+"""Clusters of texts by TF-IDF: a catalogue's themes, and where each of its texts lies among them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from catalog.records import Floats
+from bundle.tabular import Texts, text_of
+from bundle.themes import Themes
+from catalog.records import Item
 
 CLUSTERS = 15
 WORDS = 2_000
@@ -14,8 +16,8 @@ THEMES = 20
 """Dimensions that TF-IDF is brought down to before it is clustered (latent semantic analysis)."""
 
 
-def clusters(texts: Sequence[str], count: int = CLUSTERS, seed: int = 0) -> Floats:
-    """Distances `[n, count]` of texts to the centres of k-means; `[n, 0]` where they are too few to cluster."""
+def themes_of(texts: Sequence[str], count: int = CLUSTERS, seed: int = 0) -> Themes | None:
+    """The clusters of k-means; None where texts are too few to cluster."""
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -25,13 +27,21 @@ def clusters(texts: Sequence[str], count: int = CLUSTERS, seed: int = 0) -> Floa
         words = TfidfVectorizer(max_features=WORDS, sublinear_tf=True, min_df=2, dtype=np.float32)
         weights = words.fit_transform(distinct)
     except ValueError:  # no text, or no word that two of them share
-        return np.zeros((len(texts), 0), np.float32)
+        return None
     if len(distinct) < 2 * count or weights.shape[1] <= THEMES:
-        return np.zeros((len(texts), 0), np.float32)
+        return None
     svd = TruncatedSVD(THEMES, random_state=seed)
-    means = MiniBatchKMeans(count, random_state=seed, n_init=1)
-    distances = means.fit_transform(svd.fit_transform(weights))
-    place = {text: row for row, text in enumerate(distinct)}
-    rows = np.array([place.get(text, -1) for text in texts])
-    found = np.where(rows[:, None] >= 0, distances[rows], distances.mean(0))
-    return np.ascontiguousarray(found, np.float32)
+    means = MiniBatchKMeans(count, random_state=seed, n_init=1).fit(svd.fit_transform(weights))
+    rows = {word: int(row) for word, row in words.vocabulary_.items()}
+    return Themes(
+        rows, words.idf_.astype(np.float32), np.ascontiguousarray(svd.components_.T, np.float32),
+        means.cluster_centers_.astype(np.float32),
+    )  # fmt: skip
+
+
+def texts_of(items: Sequence[Item]) -> tuple[Texts, Themes | None]:
+    """Length and distances of each item's text, and what the distances are told by."""
+    texts = [text_of(item) for item in items]
+    themes = themes_of(texts)
+    clusters = np.zeros((len(texts), 0), np.float32) if themes is None else themes.distances(texts)
+    return Texts(np.array([len(text) for text in texts], np.float32), clusters), themes

@@ -140,8 +140,9 @@ class TabularRanker:
             Counts.of(facts.events, facts.liked, found.rows),
             Counts.of(facts.group_events, facts.group_liked, viewer.inputs["user_tokens"][0]), self._overall,
         )  # fmt: skip
-        columns = viewer.items.columns
-        features = tabular_features(self._names, self._space, found, moment, columns, facts, viewer.said)
+        columns, texts = viewer.items.columns, viewer.items.texts
+        assert texts is not None, "the catalogue is of the bundle that the ranker is of"
+        features = tabular_features(self._names, self._space, found, moment, columns, texts, viewer.said)
         scores = self._graph.run({"features": features})["score"]
         if not np.isfinite(scores).all():
             raise ValueError("the ranker answered numbers that are not finite")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.tabular import Facts, RankerCard, Tabular
+from bundle.tabular import Facts, RankerCard, Tabular, Texts
+from bundle.themes import Themes
 from catalog.errors import BundleError
 from catalog.records import Candidates, History, Item, ItemId
 from catalog.schema import DatasetSchema
@@ -45,8 +46,8 @@ def columns(items=ITEMS):
 def facts(clusters=2):
     n = len(ITEMS)
     return Facts(
-        np.arange(n, dtype=np.float32), np.zeros(n, np.float32), np.arange(n, dtype=np.float32) * 100,
-        np.arange(n * clusters, dtype=np.float32).reshape(n, clusters),
+        np.arange(n, dtype=np.float32), np.zeros(n, np.float32),
+        Texts(np.arange(n, dtype=np.float32) * 100, np.arange(n * clusters, dtype=np.float32).reshape(n, clusters)),
         np.zeros(3, np.float32), np.zeros(3, np.float32),
     )  # fmt: skip
 
@@ -67,7 +68,7 @@ def described(names, past, rows, items=None, groups=(0.0, 0.0), overall=0.25):
     of_groups = Counts(np.array(groups[:1], np.float32), np.array(groups[1:], np.float32))
     moment = Moment(past, MONDAY + 13.5 * 3600, counts, of_groups, overall)
     found = Candidates(rows, np.linspace(1, 0, len(rows)).astype(np.float32))
-    return tabular_features(names, SPACE, found, moment, columns(), facts())
+    return tabular_features(names, SPACE, found, moment, columns(), facts().texts)
 
 
 def test_the_six_by_hand():
@@ -132,14 +133,45 @@ def test_tokens_are_counted_as_a_plain_loop_counts_them(events):
         assert got == pytest.approx([sum(shared), mean], rel=1e-4, abs=1e-6)
 
 
+THEMES = Themes(
+    {"hat": 0, "shoe": 1}, np.array([1.0, 2.0], np.float32), np.eye(2, dtype=np.float32),
+    np.array([[1.0, 0.0], [0.0, 1.0]], np.float32),
+)  # fmt: skip
+"""Clusters whose centres are one word each."""
+
+
+def test_where_texts_lie_by_hand():
+    """Three hats and a shoe weigh 1 + log 3 and 2 before they are brought to unit length."""
+    hats = 1 + np.log(3)
+    place = np.array([hats, 2.0]) / np.hypot(hats, 2.0)
+    found = THEMES.distances(["HAT hat, hat: the shoe", "Shoe.", "no word of it", ""])
+    assert found == pytest.approx(np.array([
+        [np.hypot(1 - place[0], place[1]), np.hypot(place[0], 1 - place[1])],
+        [np.sqrt(2), 0.0], [1.0, 1.0], [1.0, 1.0],
+    ]), abs=1e-6)  # fmt: skip
+
+
+def test_what_comes_later_is_described_too():
+    item = Item(ItemId("new"), title="Hat", text="with a shoe")
+    card = RankerCard(kind="logistic", features=SIX)
+    told = Tabular(card, facts(), THEMES).texts_of([item])
+    assert told.lengths.tolist() == [len("Hat with a shoe")]
+    np.testing.assert_array_equal(told.clusters, THEMES.distances(["Hat with a shoe"]))
+    usual = Tabular(card, facts(), None).texts_of([item, item])  # a bundle of before there were themes
+    assert usual.clusters.tolist() == [[4.0, 5.0]] * 2
+
+
 def test_the_part_comes_back_as_it_was_saved_and_a_wrong_one_is_refused(tmp_path):
-    part = Tabular(RankerCard(kind="logistic", features=SIX, importances={"similarity": 1.0}), facts())
+    card = RankerCard(kind="logistic", features=SIX, importances={"similarity": 1.0})
+    part = Tabular(card, facts(), THEMES)
     part.save(tmp_path)
     again = Tabular.open(tmp_path, len(ITEMS))
     assert again.card == part.card
-    np.testing.assert_array_equal(again.facts.clusters, part.facts.clusters)
+    np.testing.assert_array_equal(again.facts.texts.clusters, part.facts.texts.clusters)
+    assert again.themes.words == THEMES.words
+    np.testing.assert_array_equal(again.themes.distances(["a shoe"]), THEMES.distances(["a shoe"]))
     assert Tabular.open(tmp_path / "tabular", 5) is None
-    with pytest.raises(BundleError, match=r"events\.npy"):
+    with pytest.raises(BundleError, match=r"lengths\.npy"):
         Tabular.open(tmp_path, 6)
     card = json.loads((tmp_path / "ranker.json").read_text())
     (tmp_path / "ranker.json").write_text(json.dumps({**card, "kind": "oracle"}))

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("skl2onnx", reason="needs the extra `train`")
 pytest.importorskip("catboost", reason="needs the extra `baselines`")
 
 from bundle.graph import OnnxGraph
 from training.learners import fit_catboost, fit_logistic
-from training.texts import CLUSTERS, clusters
+from training.texts import CLUSTERS, themes_of
 
 pytestmark = pytest.mark.train
 
@@ -48,9 +50,31 @@ def test_weights_count(learner):
 def test_texts_of_one_theme_lie_together():
     themes = [f"word{t} word{t + 1} word{t + 2} word{t + 3} theme{t}" for t in range(0, 80, 4)]
     texts = [f"{theme} extra{n % 3}" for n in range(4) for theme in themes]
-    found = clusters([*texts, ""])
+    found = themes_of([*texts, ""]).distances([*texts, ""])
     assert found.shape == (len(texts) + 1, CLUSTERS)
     assert np.isfinite(found).all()
     own = found[:20].argmin(1)
     assert (found[20:40].argmin(1) == own).mean() > 0.9
-    assert clusters(["one", "two"]).shape == (2, 0)
+    assert themes_of(["one", "two"]) is None
+    assert themes_of(["", ""]) is None
+
+
+WORDS = st.text("abÄß 1_-.", min_size=1, max_size=4)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.lists(WORDS, min_size=1, max_size=8).map(" ".join), min_size=1, max_size=5))
+def test_themes_place_any_text_where_the_library_does(strange):
+    """Against the vectoriser, the decomposition and the clustering themselves."""
+    from sklearn.cluster import MiniBatchKMeans
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    rng = np.random.default_rng(0)
+    known = sorted({" ".join(f"wort{w}" for w in rng.integers(0, 40, 6)) + " ab Äß ab_1" for _ in range(60)})
+    vectors = TfidfVectorizer(max_features=2_000, sublinear_tf=True, min_df=2, dtype=np.float32)
+    svd, means = TruncatedSVD(20, random_state=0), MiniBatchKMeans(CLUSTERS, random_state=0, n_init=1)
+    means.fit(svd.fit_transform(vectors.fit_transform(known)))
+    expected = means.transform(svd.transform(vectors.transform([*known, *strange])))
+    found = themes_of(known).distances([*known, *strange])
+    np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("tensorflow", reason="needs the extra `train`")
 
-from bundle.tabular import Facts
+from bundle.tabular import Texts
 from catalog.records import Candidates, InteractionLog, Item, ItemId, User, UserId
 from catalog.schema import DatasetSchema
 from towers.cross import ItemColumns
@@ -88,8 +88,6 @@ def features(events, user):
     rows = np.arange(len(POSTS))
     statistics = Statistics(log, SPACE, people, len(POSTS))
     moment = statistics.moment(own.history(0, len(own)), NOW, rows, people[user])
-    facts = Facts(
-        *np.zeros((3, len(POSTS)), np.float32), zeros, *np.zeros((2, SPACE.user_tokens), np.float32)
-    )
+    texts = Texts(zeros.sum(1), zeros)
     found = Candidates(rows, np.zeros(len(rows), np.float32))
-    return tabular_features(feed_names(0, SPACE.user_slots), SPACE, found, moment, items, facts)
+    return tabular_features(feed_names(0, SPACE.user_slots), SPACE, found, moment, items, texts)

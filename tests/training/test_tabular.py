@@ -1,6 +1,6 @@
 """Tabular rankers from towers of one epoch to a bundle that serves."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs the extra `train`")
 pytest.importorskip("catboost", reason="needs the extra `baselines`")
 
-from bundle.reader import Bundle
+from bundle.reader import Bundle, Content
 from catalog.records import Candidates
 from serving.recommend.pipeline import Pipeline
 from serving.recommend.query import Query
@@ -22,9 +22,10 @@ from training.course import Course
 from training.export import export
 from training.questions import validation_questions
 from training.retriever import fit_retriever
-from training.running import Statistics, facts_of
+from training.running import Statistics
 from training.split import next_item
 from training.tabular import AsOf, fit_tabular
+from training.texts import texts_of
 
 pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]
 
@@ -81,9 +82,18 @@ def test_a_feed_is_ranked_from_training_to_answer(final, simulated, tmp_path):
     features = tabular_features(
         card.features, final.space, found,
         replace(moment, items=end.items, groups=_groups(bundle, pipeline, state), overall=end.overall),
-        final.columns, order.part.facts,
+        final.columns, order.part.facts.texts,
     )  # fmt: skip
     assert bundle.ranker.run({"features": features})["score"] == pytest.approx(answer.scores, abs=1e-4)
+
+    # A post that comes later with the text of another is described as that one is.
+    catalogue, known = pipeline.catalogue, simulated.items[7]
+    content = Content(*(column[7:8] for column in astuple(catalogue.now.content)))
+    (row,) = catalogue.put(catalogue.arrivals([replace(known, item_id="later")], content))
+    texts = catalogue.now.texts
+    assert (row, texts.lengths[row]) == (len(simulated.items), len(f"{known.title} {known.text}"))
+    np.testing.assert_array_equal(texts.clusters[row], texts.clusters[7])
+    assert np.isfinite(pipeline.recommend(state, Query(limit=20)).scores).all()
 
 
 def _vector(pipeline, state):
@@ -107,7 +117,7 @@ def test_the_six_are_what_the_logistic_regression_reads(final):
 
 def test_what_nobody_had_met_by_then_is_no_candidate(final, simulated):
     statistics = statistics_of(final)
-    seen = AsOf(final, statistics, facts_of(simulated, statistics), "logistic")
+    seen = AsOf(final, statistics, texts_of(simulated.items)[0], "logistic")
     log, learned = simulated.log, final.split.training(simulated.log)
     rows = np.arange(len(simulated.items))
     for event in (int(np.argsort(log.times)[150]), int(np.argmax(log.times))):

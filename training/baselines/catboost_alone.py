@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.tabular import Facts
 from catalog.errors import NotReadyError
 from catalog.records import Candidates, Floats, History, Ints
 from towers.cross import ItemColumns
@@ -24,7 +23,8 @@ from training.baselines.baseline import Learned
 from training.baselines.tokens import feature_space
 from training.learners import fit_catboost
 from training.questions import Questions
-from training.running import Statistics, facts_of
+from training.running import Statistics
+from training.texts import texts_of
 
 RETRIEVED = frozenset({"similarity", "closeness"})
 """Features that only a first stage can tell."""
@@ -101,9 +101,9 @@ class _Numbers:
         self._tokens = np.concatenate(tokens)  # strangers are user -1, the last row
         log = data.log.take(learned.split.training(data.log))
         self._statistics = Statistics(log, self.space, self._tokens, len(data.items))
-        self._facts: Facts = facts_of(data, self._statistics)
+        self._texts, _ = texts_of(data.items)
         groups = self.space.user_slots if self.space.users else 0
-        names = feed_names(self._facts.clusters.shape[1], groups)
+        names = feed_names(self._texts.clusters.shape[1], groups)
         self._names = tuple(name for name in names if name not in RETRIEVED)
         self._columns = _no_neighbours(*self.space.item_inputs(data.items), learned.popularity)
 
@@ -115,7 +115,7 @@ class _Numbers:
         """`[rows, features]` of some items for a user, as of a moment."""
         moment = self._statistics.moment(history, time, rows, self._tokens[user])
         found = Candidates(rows, np.zeros(len(rows), np.float32))
-        return tabular_features(self._names, self.space, found, moment, self._columns, self._facts)
+        return tabular_features(self._names, self.space, found, moment, self._columns, self._texts)
 
 
 def _no_neighbours(tokens: NDArray[np.int32], numeric: Floats, popularity: Floats) -> ItemColumns:
