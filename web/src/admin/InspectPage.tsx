@@ -3,7 +3,7 @@ import { NAMES, PARTS, ShareBar } from "../parts/Shares";
 import { Trouble } from "../parts/Trouble";
 import { sourceName } from "../shop/sources";
 import { useTold, type Inspection } from "./api";
-import { count, moment, ms, Name, Panel, percent, Waiting } from "./figures";
+import { count, moment, ms, Name, Panel, percent, Scroll, Waiting } from "./figures";
 
 const SHOWN = 12;
 
@@ -81,7 +81,7 @@ function Stages({ told }: { told: Inspection }) {
 }
 
 const FinalList = ({ items }: { items: Inspection["items"] }) => (
-  <div class="scroll">
+  <Scroll label="The list">
     <table class="final">
       <thead>
         <tr>
@@ -106,5 +106,5 @@ const FinalList = ({ items }: { items: Inspection["items"] }) => (
         ))}
       </tbody>
     </table>
-  </div>
+  </Scroll>
 );

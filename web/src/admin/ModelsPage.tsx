@@ -4,7 +4,7 @@ import { Dialog } from "../parts/Dialog";
 import { Trouble } from "../parts/Trouble";
 import { toast } from "../shop/toasts";
 import { act, measured, useTold, type Registry, type Version } from "./api";
-import { count, groupName, inOrder, measure, moment, Waiting } from "./figures";
+import { count, groupName, inOrder, measure, moment, Scroll, Waiting } from "./figures";
 
 const SHOWN = 5;
 
@@ -47,7 +47,7 @@ export function ModelsPage() {
         <button type="button" onClick={() => plan({ what: "rollback" })} disabled={!data.models.some((one) => one.state === "retired")}>Roll back</button>
       </div>
       {data.refused && <p class="refusal" role="alert"><b>{data.refused.version}</b> is promoted but was refused, so {data.answering ?? "none"} answers: {data.refused.reason}</p>}
-      <div class="scroll versions">
+      <Scroll label="Versions" name="versions">
         <table>
           <caption class="visually-hidden">Versions side by side: the one that answers, then the newest first; differences are from the one that answers</caption>
           <thead>
@@ -88,7 +88,7 @@ export function ModelsPage() {
             ])}
           </tbody>
         </table>
-      </div>
+      </Scroll>
       {step && <Confirm step={step} serving={data.promoted} onClose={() => plan(null)} onDone={again} />}
     </>
   );

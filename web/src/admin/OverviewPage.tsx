@@ -1,10 +1,11 @@
 import { useEffect, useState } from "preact/hooks";
 import { Trouble } from "../parts/Trouble";
 import { useTold, type Overview } from "./api";
-import { age, count, Curves, ms, Name, Panel, percent, Share, Tile, Waiting } from "./figures";
+import { age, count, Curves, ms, Name, Panel, percent, Scroll, Share, Tile, Waiting } from "./figures";
 
 const SECONDS = 3;
 const KEPT = 60;
+const roomy = matchMedia("(min-width: 760px)");
 const STAGES: Record<string, string> = { fetch: "read the user", user_tower: "user tower", retrieve: "retrieve", rank: "rank", post: "arrange" };
 
 /** When it was looked, in seconds, and how many answers there had been. */
@@ -26,7 +27,7 @@ function Stages({ stages }: { stages: Overview["stages"] }) {
   const longest = Math.max(...stages.map((one) => one.p99_ms ?? 0), 0.01);
   const width = (value: number | null) => ({ width: `${((value ?? 0) / longest) * 100}%` });
   return (
-    <div class="scroll"><table class="stages">
+    <Scroll label="Stages"><table class="stages">
       <thead><tr><th>Stage</th><th class="chart"><span class="key p50">half</span><span class="key p95">95 %</span><span class="key p99">99 % are faster</span></th><th>p50</th><th>p95</th><th>p99</th></tr></thead>
       <tbody>
         {stages.map((one) => (
@@ -37,7 +38,7 @@ function Stages({ stages }: { stages: Overview["stages"] }) {
           </tr>
         ))}
       </tbody>
-    </table></div>
+    </table></Scroll>
   );
 }
 
@@ -82,7 +83,7 @@ export function OverviewPage() {
       <div class="panels overview">
         <div class="stack">
           <Panel title="Requests per second" says={`One point every ${SECONDS} seconds`}>
-            {rate.length > 1 ? <Curves label="Requests per second" lines={[{ name: "all routes", points: rate.map(([at, value]) => [Math.round(at - rate.at(-1)![0]), value]) }]} unit=" s" wide zero /> : <p class="none first-look">The line begins in {2 * SECONDS} seconds.</p>}
+            {rate.length > 1 ? <Curves label="Requests per second" lines={[{ name: "all routes", points: rate.map(([at, value]) => [Math.round(at - rate.at(-1)![0]), value]) }]} unit=" s" wide={roomy.matches} zero /> : <p class="none first-look">The line begins in {2 * SECONDS} seconds.</p>}
           </Panel>
           <Panel title="A recommendation, by stage" says={`Milliseconds, of ${lately}`}>
             {data.stages.some((one) => one.count) ? <Stages stages={data.stages} /> : <p class="none">Nobody was recommended to lately.</p>}
@@ -122,7 +123,7 @@ export function OverviewPage() {
           </Panel>
         </div>
         <Panel title="Routes" says={`Milliseconds, of ${lately}`} wide>
-          <div class="scroll">
+          <Scroll label="Routes">
             <table>
               <thead><tr><th>Route</th><th>answers</th><th>per second</th><th>errors</th><th>p50</th><th>p95</th><th>p99</th></tr></thead>
               <tbody>
@@ -134,7 +135,7 @@ export function OverviewPage() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scroll>
         </Panel>
       </div>
     </>

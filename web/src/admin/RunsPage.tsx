@@ -1,6 +1,6 @@
 import { Trouble } from "../parts/Trouble";
 import { measured, useTold, type Runs } from "./api";
-import { Curves, groupName, inOrder, measure, moment, Panel, Waiting, type Line } from "./figures";
+import { Curves, groupName, inOrder, measure, moment, Panel, Scroll, Waiting, type Line } from "./figures";
 
 type Run = Runs["runs"][number];
 
@@ -21,7 +21,7 @@ function Figures({ metrics }: { metrics: Run["metrics"] }) {
   const measures = [...new Set([...groups.values()].flatMap((one) => [...one.keys()]))];
   if (!groups.size) return null;
   return (
-    <div class="scroll">
+    <Scroll label="Figures">
       <table>
         <thead><tr><th>measured</th>{measures.map((name) => <th key={name}>{measure(name)}</th>)}</tr></thead>
         <tbody>
@@ -33,7 +33,7 @@ function Figures({ metrics }: { metrics: Run["metrics"] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 
@@ -63,12 +63,12 @@ export function RunsPage() {
     <div class="panels">
       {data.jobs.length > 0 && (
         <Panel title="Jobs" says="What the schedule did" wide>
-          <div class="scroll">
+          <Scroll label="Jobs">
             <table class="words">
               <thead><tr><th>Job</th><th>begun</th><th>ended</th><th>outcome</th><th>detail</th></tr></thead>
               <tbody>{data.jobs.map((one) => <tr key={one.job + one.begun}><th scope="row">{one.job}</th><td>{moment(one.begun)}</td><td>{moment(one.ended)}</td><td>{one.outcome}</td><td class="prose">{one.detail}</td></tr>)}</tbody>
             </table>
-          </div>
+          </Scroll>
         </Panel>
       )}
       {data.runs.length === 0 && <p class="none">No training has left a trace on this machine: <code>towerbridge train</code> makes one.</p>}

@@ -5,8 +5,8 @@ import { asFailure, ask, send, type Failure, type Likeness, type Part } from "..
 
 const KEY = "towerbridge.admin-key";
 export const key = signal(sessionStorage.getItem(KEY) ?? "");
-/** Whether the service has said that this key, or this machine, may look. */
-export const admitted = signal<"asking" | "yes" | "no">("asking");
+/** Whether this key, or this machine, may look, as far as the service has said. */
+export const admitted = signal(true);
 export const refusal = signal("");
 
 const headers = (): Record<string, string> => (key.peek() ? { "x-admin-key": key.peek() } : {});
@@ -20,18 +20,18 @@ function shutOut(error: unknown): never {
   const failure = asFailure(error);
   if (failure.status === 403) {
     refusal.value = failure.message;
-    admitted.value = "no";
+    admitted.value = false;
   }
   throw error;
 }
 
-/** Ask whether a key opens the door; with none, whether this machine does. */
+/** Ask whether a key opens the door. */
 export async function enter(given: string): Promise<void> {
   key.value = given;
   try {
     await look("/v1/users?limit=1"); // the least that only administrators are told
     sessionStorage.setItem(KEY, given);
-    admitted.value = "yes";
+    admitted.value = true;
   } catch (error) {
     const failure = asFailure(error);
     if (failure.status === 403) sessionStorage.removeItem(KEY);
@@ -43,7 +43,7 @@ export function leave(): void {
   sessionStorage.removeItem(KEY);
   key.value = "";
   refusal.value = "";
-  admitted.value = "no";
+  admitted.value = false;
 }
 
 export interface Told<T> {

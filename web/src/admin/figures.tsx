@@ -53,6 +53,11 @@ export const Thumbnail = ({ item }: { item: Named }) => (
   </span>
 );
 
+/** What is scrolled sideways where it does not fit, by keyboard too. */
+export const Scroll = ({ label, name = "", children }: { label: string; name?: string; children: ComponentChildren }) => (
+  <div class={`scroll ${name}`} role="region" aria-label={label} tabIndex={0}>{children}</div>
+);
+
 /** An item by picture and title. */
 export const Name = ({ item }: { item: Named }) => (
   <span class="item-name"><Thumbnail item={item} /><span title={titleOf(item)}>{titleOf(item)}</span></span>

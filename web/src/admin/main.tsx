@@ -52,7 +52,7 @@ function Gate() {
 
 function App() {
   const [name, rest] = at.value;
-  const inside = admitted.value === "yes";
+  const inside = admitted.value;
   return (
     <>
       <header class="top">
@@ -69,8 +69,8 @@ function App() {
         </div>
       </header>
       {trouble.value ? <main class="room"><Trouble failure={trouble.value} again={() => void knock(key.peek())} /></main>
-        : admitted.value === "no" ? <Gate />
-        : inside && (
+        : !inside ? <Gate />
+        : (
           <main class="room">
             <h1>{PAGES[name]}</h1>
             {name === "overview" && <OverviewPage />}
@@ -86,4 +86,3 @@ function App() {
 }
 
 render(<App />, document.getElementById("app")!);
-void knock(key.peek());

@@ -27,7 +27,7 @@ function Recommended() {
     <section class="list" id="list" tabIndex={-1} aria-labelledby="list-title">
       <header>
         <h2 id="list-title">{category ? `${category}, for ${user.value}` : by === "mix" ? "By your own mix" : "Recommended"}</h2>
-        {entries && !failure && <p class="latency">in {latency.toFixed(latency < 10 ? 1 : 0)} ms · <a href={`/admin#inspect/${encodeURIComponent(user.value)}`}>how it was made</a></p>}
+        {entries && !failure && <p class="latency">in {latency.toFixed(latency < 10 ? 1 : 0)} ms <a href={`/admin#inspect/${encodeURIComponent(user.value)}`}>how it was made</a></p>}
       </header>
       <Degraded reasons={degraded} />
       {failure ? <Trouble failure={failure} again={() => void recommend()} />
