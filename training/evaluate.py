@@ -105,7 +105,9 @@ def examined_bundle(exam: Exam, shipped: Bundle, config: TrainConfig, progress: 
         yield shipped
         return
     with tempfile.TemporaryDirectory(prefix="towerbridge-exam-") as folder:
-        run = train(exam.data, config, Path(folder) / "run", progress, split=exam.split)
+        run = train(
+            exam.data, config, Path(folder) / "run", progress, split=exam.split, deciding=exam.deciding
+        )
         yield Bundle.open(build(run, Path(folder) / "bundles"))
 
 

@@ -29,6 +29,7 @@ from training.dataset import TrainingData
 from training.export import export
 from training.notes import shortcomings
 from training.order import Ordered, fit_order
+from training.questions import Questions, validation_questions
 from training.rating import fit_rating
 from training.retriever import Retriever, fit_retriever
 from training.run import Run
@@ -45,6 +46,7 @@ def train(
     progress: Progress = SILENT,
     *,
     split: Split | None = None,
+    deciding: Questions | None = None,
     tracker: Tracker = UNTRACKED,
 ) -> Run:
     """Fit all models and leave a run in `folder`; goes on where a killed training of the same run stood.
@@ -55,6 +57,7 @@ def train(
         folder: where the run goes.
         progress: told of every batch.
         split: what to learn from and what to validate on; that of the next-item protocol where none is given.
+        deciding: what is asked to choose what orders the answers; the validation events where none are given.
         tracker: told of every epoch.
 
     Raises:
@@ -72,12 +75,15 @@ def train(
         tracker.begin(folder.name, data.schema.name, asdict(config))
         course = Course(progress, tracker, unfinished.checkpoints, list(shortcomings(data, split)))
         with strategy.scope():
-            run = fit_all(data, split, config, folder, course)
+            asked = validation_questions(data, split) if deciding is None else deciding
+            run = fit_all(data, split, asked, config, folder, course)
         unfinished.finish()
     return run
 
 
-def fit_all(data: TrainingData, split: Split, config: TrainConfig, folder: Path, course: Course) -> Run:
+def fit_all(
+    data: TrainingData, split: Split, deciding: Questions, config: TrainConfig, folder: Path, course: Course
+) -> Run:
     """The fits in their order, the export, and the choice of what orders the answers."""
     space = feature_space(data, split, config)
     seconds: dict[str, float] = {}
@@ -101,7 +107,7 @@ def fit_all(data: TrainingData, split: Split, config: TrainConfig, folder: Path,
         with stage("rating"):
             rating = fit_rating(retriever, config, course)
     run = export(retriever, order, rating, config, seconds, course.notes, folder)
-    run = decided(run, data, split, config, course)
+    run = decided(run, deciding, config, course)
     fitted = {
         "towers for the ranker": early.fitted,
         "towers": retriever.fitted,

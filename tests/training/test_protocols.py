@@ -72,6 +72,11 @@ def test_all_that_a_user_takes_in_the_test_part_is_right():
     assert asked.state(0).history.rows.tolist() == [0, 1]
     assert exam.split.validation.tolist() == [3, -1, -1]
     assert exam.split.end.tolist() == [2, 6, 20]
+    # Knobs and order are chosen by the same question of the tenth before, knowing no more than was learned from.
+    assert exam.deciding is exam.validation is not None
+    assert exam.deciding.users.tolist() == [0]
+    assert exam.deciding.right.tolist() == [2, 3]
+    assert exam.deciding.state(0).history.rows.tolist() == [0, 1]
 
 
 def test_cold_items_are_nowhere_but_in_the_answers(simulated):

@@ -125,6 +125,7 @@ def fitted(name: str, learned: Learned, asked: Questions, metric: str = "ndcg@10
     )  # fmt: skip
 
 
-def validation(learned: Learned) -> Questions:
-    """The validation events of the split, a sample of them where there are many."""
-    return validation_questions(learned.data, learned.split).some(MOST)
+def validation(learned: Learned, asked: Questions | None = None) -> Questions:
+    """Where knobs are chosen: on some of what a protocol asks for that, or of the validation events."""
+    asked = validation_questions(learned.data, learned.split) if asked is None else asked
+    return asked.some(MOST)

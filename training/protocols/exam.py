@@ -32,6 +32,8 @@ class Exam:
     """Where the knobs of baselines are chosen, unless on the validation events of the split,"""
     decisive: str = "ndcg@10"
     """and by which metric."""
+    deciding: Questions | None = None
+    """Where it is chosen what orders the answers, unless on the validation events of the split."""
 
 
 def part_of(parts: int, ids: Iterable[str]) -> Ints:

@@ -71,7 +71,7 @@ def examine(
         table: shipped.answers(table, asked, progress) for table, asked in tables.items()
     }
     learned = Learned.of(exam.data, exam.split, seed)
-    asked_before = validation(learned) if exam.validation is None else exam.validation
+    asked_before = validation(learned, exam.validation)
     tried: dict[str, Any] = {}
     for name in dict.fromkeys((*exam.beside, *baselines)):
         label = name.replace("_", " ")

@@ -36,13 +36,19 @@ def exam(data: TrainingData) -> Exam:
     targets = np.flatnonzero(data.targets())
     upto = np.searchsorted(targets, later)
     last = np.where(upto > 0, targets[upto - 1] if len(targets) else -1, -1)
-    # Validation asks for the last item before the test part: who has a history then has most of it.
+    # When to stop a fit is told by the last item before the test part: who has a history then has most of it.
     split = Split(begin, end, np.where(last >= end, last, -1), np.full(len(begin), -1))
     owner = data.log.user_rows[targets]
-    asked = targets >= later[owner]
-    pairs = owner[asked], data.log.item_rows[targets[asked]]
-    assert (later <= stop).all()
-    return Exam(data, split, {"global_time": Questions.of(data, np.arange(len(begin)), begin, later, pairs)})
+
+    def taken(since: Ints, until: Ints) -> Questions:
+        """What each user takes between two of their events, as of the first of them."""
+        asked = (targets >= since[owner]) & (targets < until[owner])
+        pairs = owner[asked], data.log.item_rows[targets[asked]]
+        return Questions.of(data, np.arange(len(begin)), begin, since, pairs)
+
+    # All else is chosen by the question of the test, put a tenth earlier: what comes next is another question.
+    before = taken(end, later)
+    return Exam(data, split, {"global_time": taken(later, stop)}, validation=before, deciding=before)
 
 
 def _before(data: TrainingData, share: float) -> Ints:

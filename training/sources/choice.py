@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from bundle.reader import Bundle
 from serving.recommend.pipeline import Pipeline
 from serving.recommend.query import PipelineConfig
@@ -19,35 +17,32 @@ from training.bootstrap import interval, resampled_means
 from training.build import build
 from training.config import TrainConfig
 from training.course import Course
-from training.dataset import TrainingData
 from training.metrics import Doubles, ndcg_of, recall_of
 from training.protocols.bandwidth import alone, pooled
 from training.questions import Questions
 from training.run import SUMMARY, Run
-from training.split import Split
 
 STAGES = ("pipeline", "retrieval")
 """Both stages as the fit of the ranker would have them, and without the ranker."""
 TOWERS = ("two_tower", "new")
 """Sources that are not asked alone: what they say is the order of retrieval."""
 MOST = 1_000
-"""Validation events that are asked, drawn evenly from all."""
+"""Questions that are asked, drawn evenly from all."""
 
 Gains = Mapping[str, Doubles]
 """By stage or source, `[questions]` its NDCG@10 for each."""
 
 
-def decided(run: Run, data: TrainingData, split: Split, config: TrainConfig, course: Course) -> Run:
+def decided(run: Run, asked: Questions, config: TrainConfig, course: Course) -> Run:
     """The same run with what is worth most as its order, and with the figures behind that.
 
     Args:
         run: just exported.
-        data: what it was trained on.
-        split: says which events are the validation.
+        asked: what it has not learned from; of more than MOST questions some.
         config: width of the pool.
         course: told of the questions, and why a source alone was preferred.
     """
-    asked = questions(data, split)
+    asked = asked.some(MOST)
     if not len(asked):
         return run
     with TemporaryDirectory(prefix="towerbridge-choice-") as folder:
@@ -71,15 +66,6 @@ def decided(run: Run, data: TrainingData, split: Split, config: TrainConfig, cou
     )
     (run.folder / SUMMARY).write_text(settled.model_dump_json(indent=1) + "\n", "utf-8")
     return replace(run, summary=settled)
-
-
-def questions(data: TrainingData, split: Split) -> Questions:
-    """Some validation events of a split, each asked with the history before it."""
-    users = np.flatnonzero(split.validation >= 0)
-    if len(users) > MOST:
-        users = users[np.linspace(0, len(users) - 1, MOST).astype(np.int64)]
-    at = split.validation[users]
-    return Questions.of(data, users, split.begin[users], at, (np.arange(len(users)), data.log.item_rows[at]))
 
 
 def measured(bundle: Bundle, asked: Questions, pool: int) -> tuple[Gains, dict[str, dict[str, float]]]:

@@ -16,8 +16,8 @@ from tests.bundle.make import SCHEMA, USERS, N, items, make_bundle
 from training.config import TrainConfig
 from training.dataset import Content, TrainingData
 from training.presets import turned
-from training.questions import Questions
-from training.sources.choice import measured, preferred, questions
+from training.questions import Questions, validation_questions
+from training.sources.choice import measured, preferred
 from training.split import Split
 
 
@@ -47,7 +47,7 @@ def bundle(tmp_path: Path) -> Bundle:
 
 def test_each_source_is_measured_alone(bundle: Bundle) -> None:
     """Row 5 implies 6 first, then 8; the ranker would go on within the category of 5."""
-    gains, figures = measured(bundle, questions(*asked((1, 5, 6), (20, 24, 27))), pool=20)
+    gains, figures = measured(bundle, validation_questions(*asked((1, 5, 6), (20, 24, 27))), pool=20)
     assert set(figures) == {"pipeline", "retrieval", *Pipeline(bundle).sources} - {"two_tower", "new"}
     # 6 comes first; 27 (0.2 of 24) third, after 25 (0.8 of 24) and 21 (0.8 of 20, an event earlier).
     assert gains["rules"] == pytest.approx([1.0, 1 / np.log2(4)])
@@ -57,13 +57,13 @@ def test_each_source_is_measured_alone(bundle: Bundle) -> None:
 
 
 def test_what_ships_is_what_wins_and_the_reason_is_told(bundle: Bundle) -> None:
-    gains, _ = measured(bundle, questions(*asked((5, 8))), pool=20)
+    gains, _ = measured(bundle, validation_questions(*asked((5, 8))), pool=20)
     rank_by, reason = preferred(gains, "ranker")
     assert rank_by == "rules"
     assert reason is not None
     assert "the source rules alone reaches NDCG@10 0.6309" in reason
     # The towers' own way: row 37 is longest on the axis of row 1.
-    gains, _ = measured(bundle, questions(*asked((1, 33))), pool=20)
+    gains, _ = measured(bundle, validation_questions(*asked((1, 33))), pool=20)
     assert preferred(gains, "ranker") == ("ranker", None)
 
 
@@ -95,9 +95,9 @@ def test_a_source_that_decides_alone_serves(tmp_path: Path) -> None:
     """End to end but for the training: the choice is a word in the manifest, and the pipeline obeys it."""
     bundle = Bundle.open(make_bundle(tmp_path, proposals=True, rank_by="rules"))
     data, split = asked((1, 5, 6))
-    state = questions(data, split).state(0)
+    state = validation_questions(data, split).state(0)
     assert Pipeline(bundle).recommend(state, Query(limit=1)).rows.tolist() == [6]
-    assert isinstance(questions(data, split), Questions)
+    assert isinstance(validation_questions(data, split), Questions)
 
 
 def test_a_preset_says_who_fills_the_pool() -> None:
