@@ -249,7 +249,11 @@ def settled(folder: Path) -> Place:
     small_data.own(folder)
     there = {name: value for name, value in os.environ.items() if not name.startswith("TOWERBRIDGE_")}
     path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return Place(folder, {**there, **SMALL, "PATH": path, "TOWERBRIDGE_DATA": str(folder / "data")})
+    place = Place(folder, {**there, **SMALL, "PATH": path, "TOWERBRIDGE_DATA": str(folder / "data")})
+    assert (
+        place.run("towerbridge init .", place.environment) is None
+    )  # so that there is a dataset.toml to name
+    return place
 
 
 @pytest.fixture(scope="module")
