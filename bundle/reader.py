@@ -246,10 +246,12 @@ def _check_files(folder: Path, manifest: Manifest, verify: bool) -> None:
         )
     for name, entry in manifest.files.items():
         path = folder / name
-        if path.stat().st_size != entry.bytes or (verify and sha256(path) != entry.sha256):
+        size = path.stat().st_size
+        if size != entry.bytes or (verify and sha256(path) != entry.sha256):
+            found_instead = "as many with another hash" if size == entry.bytes else f"{size} bytes"
             raise BundleError(
                 f"expected {entry.bytes} bytes with sha256 {entry.sha256[:12]}… in {path}, found "
-                f"{path.stat().st_size} bytes or another hash; the file was changed: build the bundle again"
+                f"{found_instead}; the file was changed: build the bundle again"
             )
 
 

@@ -100,6 +100,8 @@ class Registry:
         path = versions.promote(self.folder, version)
         if before != version:
             self._switched(before, version, by, reason)
+        else:
+            self.confirm(version, by)
         return path
 
     def rollback(self, by: str, reason: str = "") -> Path:

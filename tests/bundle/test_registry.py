@@ -73,6 +73,20 @@ def test_a_version_that_does_not_verify_is_refused_with_the_reason(registry: Reg
     assert registry.verify(A, "http") == registry.folder / A
 
 
+def test_one_that_was_promoted_and_refused_serves_once_it_is_mended(registry: Registry) -> None:
+    vectors = registry.folder / A / "vectors.npy"
+    whole = vectors.read_bytes()
+    registry.promote(A, "cli")
+    vectors.write_bytes(b"")
+    registry.refuse(A, "worker", "vectors.npy was changed")
+    assert (states(registry)[0], registry.models()[0].promoted) == ("refused", True)
+    vectors.write_bytes(whole)
+    registry.verify(A, "cli")
+    registry.promote(A, "cli")
+    assert [change.state for change in registry.models()[0].changes] == ["serving", "refused", "serving"]
+    assert states(registry)[0] == "serving"
+
+
 def test_a_version_that_is_not_there_is_not_found(registry: Registry) -> None:
     for asked in (registry.verify, registry.promote):
         with pytest.raises(BundleError, match="expected one of the versions"):
