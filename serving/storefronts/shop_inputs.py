@@ -49,7 +49,9 @@ class ProductIn(BaseModel):
 class ShopSearchIn(BaseModel):
     """The query of the search page."""
 
-    query: str = Field(description=f"1 to {LONGEST_QUERY} characters after trimming")
+    query: str = Field(
+        description=f"1 to {LONGEST_QUERY} characters after trimming", json_schema_extra={"pattern": r"\S"}
+    )
     response_limit: Many = 2000
 
 
