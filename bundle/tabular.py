@@ -51,13 +51,17 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of n items and of u user tokens at the end of training."""
+    """What is known of n items, of t item tokens and of u user tokens at the end of training."""
 
     events: Floats
     """[n] events."""
     liked: Floats
     """[n] events that say liked."""
     texts: Texts
+    category_events: Floats
+    """[t] events with items that have the token; t is 1 in bundles of before they were counted."""
+    category_liked: Floats
+    """[t]"""
     group_events: Floats
     """[u] events of users with the token."""
     group_liked: Floats
@@ -102,11 +106,15 @@ class Tabular:
             ) from exc
         folder, real = bundle / "tabular", np.float32
         groups = load_array(folder / "group_events.npy", real, (None,))
+        events = liked = np.zeros(1, real)
+        if (folder / "category_events.npy").is_file():
+            events = load_array(folder / "category_events.npy", real, (None,))
+            liked = load_array(folder / "category_liked.npy", real, (len(events),))
         lengths = load_array(folder / "lengths.npy", real, (n,))
         texts = Texts(lengths, load_array(folder / "clusters.npy", real, (n, None)))
         facts = Facts(
             load_array(folder / "events.npy", real, (n,)), load_array(folder / "liked.npy", real, (n,)),
-            texts, groups, load_array(folder / "group_liked.npy", real, (len(groups),)),
+            texts, events, liked, groups, load_array(folder / "group_liked.npy", real, (len(groups),)),
         )  # fmt: skip
         return cls(card, facts, Themes.open(folder))
 
@@ -116,6 +124,7 @@ class Tabular:
         facts, texts = self.facts, self.facts.texts
         arrays = {
             "events": facts.events, "liked": facts.liked, "lengths": texts.lengths, "clusters": texts.clusters,
+            "category_events": facts.category_events, "category_liked": facts.category_liked,
             "group_events": facts.group_events, "group_liked": facts.group_liked,
         }  # fmt: skip
         for name, array in arrays.items():

@@ -22,7 +22,9 @@ SIX = (
     "similarity", "item_popularity", "interaction_count", "history_size", "category_affinity", "time_since_last",
 )  # fmt: skip
 """Those of the retailer's logistic regression."""
-FEED = (*SIX, "closeness", "text_length", "item_like_rate", "user_like_rate", "hour", "weekday")
+FEED = (
+    *SIX, "closeness", "text_length", "item_like_rate", "category_like_rate", "user_like_rate", "hour", "weekday",
+)  # fmt: skip
 """Those of a feed; clusters of texts (`cluster_0` …) and the user's groups (`group_0` …) come on top."""
 PRIOR = 20.0
 """Events at the overall rate that a rate of few events is smoothed by."""
@@ -34,15 +36,15 @@ LONGEST = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How often each of m things was met before a moment, and how often that said liked."""
+    """How often each of some things was met before a moment, and how often that said liked."""
 
     events: Floats
-    """[m]"""
+    """`[m]`, or of any other shape that the things have."""
     liked: Floats
-    """[m]"""
+    """Of the same shape."""
 
     def rates(self, overall: float) -> Floats:
-        """Shares `[m]` that were liked, smoothed towards the overall one."""
+        """Shares that were liked, smoothed towards the overall one."""
         rates: Floats = ((self.liked + PRIOR * overall) / (self.events + PRIOR)).astype(np.float32)
         return rates
 
@@ -64,6 +66,8 @@ class Moment:
     """Seconds since the epoch."""
     items: Counts
     """Of the m candidates."""
+    categories: Counts
+    """`[m, item_slots]` of the candidates' tokens: of all items that have them."""
     groups: Counts
     """Of the user's own tokens, one per column."""
     overall: float
@@ -90,8 +94,9 @@ def tabular_features(
     of the item's events. interaction_count: events with items that have side features of the candidate's, each
     counted by how many of them. category_affinity: the same over the latest events, as a share and the latest
     loudest. time_since_last: log of the seconds since the last such event. closeness: the towers' inner product.
-    item_like_rate, user_like_rate, group_g: smoothed shares of events that say liked, of the item, of the user and of
-    all users who have the g-th token of theirs. hour and weekday are UTC's, Monday is 0.
+    item_like_rate, category_like_rate, user_like_rate, group_g: smoothed shares of events that say liked, of the
+    item, of all items that share its side features (the mean over these), of the user, and of all users who have the
+    g-th token of theirs. hour and weekday are UTC's, Monday is 0.
 
     Args:
         names: of `SIX` or `feed_names`.
@@ -111,7 +116,7 @@ def tabular_features(
     said = heard(history, items) if said is None else said
     count, affinity, last = by_tokens(space, rows, history, items)
     since = np.clip(moment.time - last, 0.0, LONGEST)
-    own = liked(space, history)
+    own, there = liked(space, history), items.tokens.take(rows, 0) > 0
     columns: dict[str, Floats | float] = {
         "similarity": said[COVISITATION].take(rows),
         "closeness": found.scores,
@@ -122,6 +127,7 @@ def tabular_features(
         "time_since_last": np.log1p(since),
         "text_length": texts.lengths.take(rows),
         "item_like_rate": moment.items.rates(moment.overall),
+        "category_like_rate": mean_where(there, moment.categories.rates(moment.overall), moment.overall),
         "user_like_rate": float((own.sum() + PRIOR * moment.overall) / (len(own) + PRIOR)),
         "hour": float(moment.time % DAY // HOUR),
         "weekday": float((moment.time // DAY + 3) % 7),
@@ -159,6 +165,13 @@ def by_tokens(
     all_events[0], latest[0], when[0] = 0.0, 0.0, -np.inf  # padding
     affinity = (latest.take(mine).sum(1) * share / max(float(loud.sum()), 1e-12)).astype(np.float32)
     return all_events.take(mine).sum(1) * share, affinity, when.take(mine).max(1, initial=-np.inf)
+
+
+def mean_where(there: NDArray[np.bool_], values: Floats, otherwise: float) -> Floats:
+    """Means `[m]` of the values `[m, s]` that are there; another one where none is."""
+    count = there.sum(1)
+    means: Floats = np.where(count > 0, (values * there).sum(1) / np.maximum(count, 1), otherwise)
+    return means.astype(np.float32)
 
 
 def liked(space: FeatureSpace, history: History) -> NDArray[np.bool_]:

@@ -48,36 +48,44 @@ class Running:
 
 
 class Statistics:
-    """Running counts of items and of users' tokens over the events that are learned from."""
+    """Running counts of items, of their tokens and of users' tokens over the events that are learned from."""
 
     def __init__(
-        self, log: InteractionLog, space: FeatureSpace, tokens: NDArray[np.int32], items: int
+        self, log: InteractionLog, space: FeatureSpace, items: NDArray[np.int32], users: NDArray[np.int32]
     ) -> None:
         """Count.
 
         Args:
             log: the events that are learned from.
             space: says which of them say liked.
-            tokens: `[users, user_slots]` side features.
-            items: of the catalogue.
+            items: `[items, item_slots]` side features as tokens.
+            users: `[users, user_slots]`.
         """
         said = liked(space, log.history(0, len(log)))
-        own = tokens[log.user_rows].astype(np.int64)
-        slots = own.shape[1]
-        self.items = Running(log.item_rows, log.times, said, items)
-        self.groups = Running(
-            own.ravel(), np.repeat(log.times, slots), np.repeat(said, slots), space.user_tokens
-        )
+        self._tokens = items
+
+        def by_token(tokens: NDArray[np.int32], count: int) -> Running:
+            slots = tokens.shape[1]
+            return Running(
+                tokens.ravel().astype(np.int64), np.repeat(log.times, slots), np.repeat(said, slots), count
+            )
+
+        self.items = Running(log.item_rows, log.times, said, len(items))
+        self.categories = by_token(items[log.item_rows], space.item_tokens)
+        self.groups = by_token(users[log.user_rows], space.user_tokens)
         self._all = Running(np.zeros(len(log), np.int64), log.times, said, 1)
 
     def moment(self, history: History, time: float, rows: Ints, tokens: NDArray[np.int32]) -> Moment:
         """What is known of a user and of candidates before a time."""
         everything = self._all.before(np.zeros(1, np.int64), time)
         overall = float(everything.liked[0] / max(float(everything.events[0]), 1.0))
+        categories = self.categories.before(self._tokens[rows].astype(np.int64), time)
         groups = self.groups.before(tokens.astype(np.int64), time)
-        return Moment(history, time, self.items.before(rows, time), groups, overall)
+        return Moment(history, time, self.items.before(rows, time), categories, groups, overall)
 
     def facts(self, texts: Texts) -> Facts:
-        """What is known of items and groups in the end."""
-        items, groups = self.items.in_the_end(), self.groups.in_the_end()
-        return Facts(items.events, items.liked, texts, groups.events, groups.liked)
+        """What is known in the end."""
+        items, categories, groups = (each.in_the_end() for each in (self.items, self.categories, self.groups))
+        return Facts(
+            items.events, items.liked, texts, categories.events, categories.liked, groups.events, groups.liked
+        )

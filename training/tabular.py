@@ -93,7 +93,7 @@ def fit_tabular(
     kind, rng = config.ranker.kind, np.random.default_rng(config.seed + 1)
     # Statistics of all training events, as of each row: the early towers' own end long before.
     log = final.data.log.take(final.split.training(final.data.log))
-    statistics = Statistics(log, final.space, final.users.tokens, len(final.data.items))
+    statistics = Statistics(log, final.space, final.columns.tokens, final.users.tokens)
     texts, themes = texts_of(final.data.items)
     seen = AsOf(early, statistics, texts, kind)
     examples = training_lists(early, final.split.end, seen, config, rng, course.progress)

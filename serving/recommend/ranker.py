@@ -134,14 +134,14 @@ class TabularRanker:
 
     def score(self, viewer: Viewer, found: Candidates, *, ratings: bool) -> Scores:
         """Run the graph once over all candidates; there are no ratings."""
-        facts = self._facts
+        facts, columns, texts = self._facts, viewer.items.columns, viewer.items.texts
+        assert texts is not None, "the catalogue is of the bundle that the ranker is of"
         moment = Moment(
             viewer.history, time.time() if viewer.time is None else viewer.time,
             Counts.of(facts.events, facts.liked, found.rows),
+            Counts.of(facts.category_events, facts.category_liked, columns.tokens.take(found.rows, 0)),
             Counts.of(facts.group_events, facts.group_liked, viewer.inputs["user_tokens"][0]), self._overall,
         )  # fmt: skip
-        columns, texts = viewer.items.columns, viewer.items.texts
-        assert texts is not None, "the catalogue is of the bundle that the ranker is of"
         features = tabular_features(self._names, self._space, found, moment, columns, texts, viewer.said)
         scores = self._graph.run({"features": features})["score"]
         if not np.isfinite(scores).all():

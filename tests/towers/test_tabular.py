@@ -48,7 +48,7 @@ def facts(clusters=2):
     return Facts(
         np.arange(n, dtype=np.float32), np.zeros(n, np.float32),
         Texts(np.arange(n, dtype=np.float32) * 100, np.arange(n * clusters, dtype=np.float32).reshape(n, clusters)),
-        np.zeros(3, np.float32), np.zeros(3, np.float32),
+        *np.zeros((4, 3), np.float32),
     )  # fmt: skip
 
 
@@ -62,11 +62,12 @@ def history(*events):
     )  # fmt: skip
 
 
-def described(names, past, rows, items=None, groups=(0.0, 0.0), overall=0.25):
+def described(names, past, rows, items=None, groups=(0.0, 0.0), overall=0.25, categories=(0.0, 0.0)):
     rows = np.array(rows, np.int64)
     counts = items or Counts(np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32))
     of_groups = Counts(np.array(groups[:1], np.float32), np.array(groups[1:], np.float32))
-    moment = Moment(past, MONDAY + 13.5 * 3600, counts, of_groups, overall)
+    of_kinds = Counts(*(np.full((len(rows), 2), each, np.float32) for each in categories))
+    moment = Moment(past, MONDAY + 13.5 * 3600, counts, of_kinds, of_groups, overall)
     found = Candidates(rows, np.linspace(1, 0, len(rows)).astype(np.float32))
     return tabular_features(names, SPACE, found, moment, columns(), facts().texts)
 
@@ -89,13 +90,15 @@ def test_a_feed_by_hand():
     past = history((0, VIEW, 50), (1, BUY, 40), (2, VIEW, 30))
     names = feed_names(2, 1)
     known = Counts(np.array([20.0], np.float32), np.array([15.0], np.float32))
-    (row,) = described(names, past, [3], known, groups=(60.0, 20.0))
+    (row,) = described(names, past, [3], known, groups=(60.0, 20.0), categories=([30.0, 0.0], [5.0, 0.0]))
     found = dict(zip(names, row.tolist(), strict=True))
     assert tuple(names[: len(FEED)]) == FEED
     assert found["text_length"] == 300
     # the red shoe and the red hat say 2 of the blue shoe only, which says as much of the blue hat
     assert (found["similarity"], found["closeness"]) == (pytest.approx(2 * np.exp(-1 / 5)), 1.0)
     assert found["item_like_rate"] == pytest.approx((15 + 20 * 0.25) / (20 + 20))
+    # half of what 30 events with its kind tell, half of what nobody told of its colour
+    assert found["category_like_rate"] == pytest.approx(((5 + 20 * 0.25) / (30 + 20) + 0.25) / 2)
     assert found["user_like_rate"] == pytest.approx((1 + 20 * 0.25) / (3 + 20))
     assert found["group_0"] == pytest.approx((20 + 5) / (60 + 20))
     assert (found["hour"], found["weekday"]) == (13, 0)
@@ -170,6 +173,9 @@ def test_the_part_comes_back_as_it_was_saved_and_a_wrong_one_is_refused(tmp_path
     np.testing.assert_array_equal(again.facts.texts.clusters, part.facts.texts.clusters)
     assert again.themes.words == THEMES.words
     np.testing.assert_array_equal(again.themes.distances(["a shoe"]), THEMES.distances(["a shoe"]))
+    (tmp_path / "tabular/category_events.npy").unlink()  # as in bundles of before they were counted
+    old = Tabular.open(tmp_path, len(ITEMS)).facts
+    assert Counts.of(old.category_events, old.category_liked, np.array([[0, 7]])).events.tolist() == [[0, 0]]
     assert Tabular.open(tmp_path / "tabular", 5) is None
     with pytest.raises(BundleError, match=r"lengths\.npy"):
         Tabular.open(tmp_path, 6)

@@ -86,7 +86,7 @@ def features(events, user):
     )
     own = log.take((log.user_rows == user) & (log.times < NOW))
     rows = np.arange(len(POSTS))
-    statistics = Statistics(log, SPACE, people, len(POSTS))
+    statistics = Statistics(log, SPACE, tokens, people)
     moment = statistics.moment(own.history(0, len(own)), NOW, rows, people[user])
     texts = Texts(zeros.sum(1), zeros)
     found = Candidates(rows, np.zeros(len(rows), np.float32))

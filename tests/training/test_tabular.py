@@ -42,7 +42,7 @@ def final(simulated):
 def statistics_of(final):
     """Of all that the split learns from."""
     log = final.data.log.take(final.split.training(final.data.log))
-    return Statistics(log, final.space, final.users.tokens, len(final.data.items))
+    return Statistics(log, final.space, final.columns.tokens, final.users.tokens)
 
 
 def fitted(final, kind):
@@ -81,7 +81,10 @@ def test_a_feed_is_ranked_from_training_to_answer(final, simulated, tmp_path):
     end = statistics.moment(state.history, np.inf, answer.rows, np.zeros(1, np.int32))
     features = tabular_features(
         card.features, final.space, found,
-        replace(moment, items=end.items, groups=_groups(bundle, pipeline, state), overall=end.overall),
+        replace(
+            moment, items=end.items, categories=end.categories, groups=_groups(bundle, pipeline, state),
+            overall=end.overall,
+        ),
         final.columns, order.part.facts.texts,
     )  # fmt: skip
     assert bundle.ranker.run({"features": features})["score"] == pytest.approx(answer.scores, abs=1e-4)

@@ -109,6 +109,7 @@ FEATURES = {
     "closeness": "near the person in the towers' space",
     "text_length": "length of its text",
     "item_like_rate": "how often it was liked",
+    "category_like_rate": "how often things of its kind were liked",
     "user_like_rate": "how often the person likes",
     "hour": "hour of the day",
     "weekday": "day of the week",

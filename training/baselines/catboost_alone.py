@@ -100,12 +100,13 @@ class _Numbers:
         tokens = [self.space.user_inputs(user, 0)["user_tokens"] for user in (*data.users, None)]
         self._tokens = np.concatenate(tokens)  # strangers are user -1, the last row
         log = data.log.take(learned.split.training(data.log))
-        self._statistics = Statistics(log, self.space, self._tokens, len(data.items))
+        items, numeric = self.space.item_inputs(data.items)
+        self._statistics = Statistics(log, self.space, items, self._tokens)
         self._texts, _ = texts_of(data.items)
         groups = self.space.user_slots if self.space.users else 0
         names = feed_names(self._texts.clusters.shape[1], groups)
         self._names = tuple(name for name in names if name not in RETRIEVED)
-        self._columns = _no_neighbours(*self.space.item_inputs(data.items), learned.popularity)
+        self._columns = _no_neighbours(items, numeric, learned.popularity)
 
     def met(self, rows: Ints, time: float) -> Ints:
         """Those that somebody had met before."""
