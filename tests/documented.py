@@ -48,7 +48,7 @@ STAND_INS = (
     (r"(python -m benchmarks\.bench_new_item .*) --items \d+", r"\1 --items 5"),
     (r"(python -m benchmarks\.bench_retailer .*)", r"\1 --seconds 1"),
     (r"(python -m benchmarks\.bench_serving .*)", r"\1 --seconds 1 --rounds 1"),
-    (r"(python -m benchmarks\.bench_training).*", r"\1 --rounds 1 --items 200 --users 60 --events 2000"),
+    (r"(python -m benchmarks\.bench_training).*", r"\1 --rounds 1 --items 200 --users 950 --events 10000"),
     (r"^mkdocs serve", "mkdocs serve --dev-addr 127.0.0.1:<port>"),
     (r"^mlflow ui", "mlflow ui --port <port>"),
 )

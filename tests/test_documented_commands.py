@@ -111,8 +111,8 @@ class Place:
             return None
         self.typed.add(told)
         self.prepare(command)
-        if "--items" in command:  # another world than the one that the others are about
-            self.ready.discard("simulated")
+        if "--items" in command:  # another world than the one that the others are about, or some new items
+            self.ready.discard(self.about(command))
         names = self.names(page)  # there may be a version now
         line, environment = as_run(command, names), {**self.environment, **self.exported}
         if command.startswith("towerbridge restore"):  # into a database that is empty, as after a loss
@@ -136,13 +136,18 @@ class Place:
         )  # fmt: skip
         return None if done.returncode == 0 else f"{done.returncode}\n{(done.stdout + done.stderr)[-2000:]}"
 
+    def about(self, command: str) -> str:
+        """The data set that a command works on."""
+        named = re.search(r"--dataset ([^\s\"]+)", command)
+        return named[1] if named else self.exported.get("TOWERBRIDGE_DATASET", "simulated")
+
     def prepare(self, command: str) -> None:
         """A model of the data set that a command is about, a second version, and a training that was stopped."""
         if re.match(NEEDS_NOTHING, command) or not re.match("towerbridge|python|curl", command):
             return
-        named = re.search(r"--dataset (\S+)", command)
-        if named is None or named[1].islower():  # a folder of one's own has what the page told before
-            self.model(named[1] if named else self.exported.get("TOWERBRIDGE_DATASET", "simulated"))
+        about = self.about(command)
+        if about.islower():  # a folder of one's own has what the page told before
+            self.model(about)
         if "benchmarks." in command:
             self.model("retailrocket" if "retailer" in command else "movielens-100k")
         if "--resume" in command:
