@@ -83,7 +83,7 @@ export function OverviewPage() {
       <div class="panels overview">
         <div class="stack">
           <Panel title="Requests per second" says={`One point every ${SECONDS} seconds`}>
-            {rate.length > 1 ? <Curves label="Requests per second" lines={[{ name: "all routes", points: rate.map(([at, value]) => [Math.round(at - rate.at(-1)![0]), value]) }]} unit=" s" wide={roomy.matches} zero /> : <p class="none first-look">The line begins in {2 * SECONDS} seconds.</p>}
+            {rate.length > 1 ? <Curves label="Requests per second" lines={[{ name: "all routes", points: rate }]} ends={[`${age(rate.at(-1)![0] - rate[0]![0])} ago`, "now"]} wide={roomy.matches} zero /> : <p class="none first-look">The line begins in {2 * SECONDS} seconds.</p>}
           </Panel>
           <Panel title="A recommendation, by stage" says={`Milliseconds, of ${lately}`}>
             {data.stages.some((one) => one.count) ? <Stages stages={data.stages} /> : <p class="none">Nobody was recommended to lately.</p>}

@@ -95,6 +95,8 @@ const COLOURS = ["text", "image", "behaviour", "features"] as const;
 interface CurvesProps {
   label: string;
   lines: Line[];
+  /** What the ends of the axis are called, instead of by their numbers. */
+  ends?: [string, string];
   unit?: string;
   /** Whether the axis begins at zero. */
   zero?: boolean;
@@ -102,7 +104,7 @@ interface CurvesProps {
 }
 
 /** Curves over a common axis, with their ends labelled. */
-export function Curves({ label, lines, unit = "", zero = false, wide = false }: CurvesProps) {
+export function Curves({ label, lines, ends, unit = "", zero = false, wide = false }: CurvesProps) {
   const width = wide ? WIDE : NARROW;
   const all = lines.flatMap((one) => one.points);
   if (!all.length) return <p class="none">There is no curve.</p>;
@@ -120,8 +122,8 @@ export function Curves({ label, lines, unit = "", zero = false, wide = false }: 
             <text x={LEFT - 8} y={y(value) + 4} text-anchor="end">{short(value)}</text>
           </g>
         ))}
-        <text x={LEFT} y={HEIGHT - 6}>{short(x0)}</text>
-        <text x={width - 10} y={HEIGHT - 6} text-anchor="end">{short(x1)}{unit}</text>
+        <text x={LEFT} y={HEIGHT - 6}>{ends?.[0] ?? short(x0)}</text>
+        <text x={width - 10} y={HEIGHT - 6} text-anchor="end">{ends?.[1] ?? short(x1) + unit}</text>
         {lines.map((one, place) => (
           <path key={one.name} class={`line ${COLOURS[place % COLOURS.length]!}`} d={`M${one.points.map(([a, b]) => `${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join("L")}`} />
         ))}

@@ -10,7 +10,9 @@ import { dataset, turn, user } from "./state";
 
 interface Written {
   item_id: string;
-  encoded: string[];
+  /** Whether it is known by its text, and by its picture. */
+  text: boolean;
+  image: boolean;
   latency_ms: number;
 }
 
@@ -128,12 +130,12 @@ function PictureField({ file, onTake, error }: { file: File | null; onTake: (fil
 
 function Placed({ place, onClose }: { place: Place; onClose: () => void }) {
   const { entry, written, rank, among } = place;
-  const encoded = written.encoded.map((one) => (one === "image" ? "picture" : one)).join(" and ");
+  const known = [written.text && "text", written.image && "picture"].filter(Boolean).join(" and ");
   return (
     <Dialog title="It is in the shop" onClose={onClose}>
       <h2>It is in the shop</h2>
       <p class="placed">
-        <b>{entry.metadata.title}</b> was taken in {Math.round(written.latency_ms)} ms{encoded && `, its ${encoded} encoded`}. It can be
+        <b>{entry.metadata.title}</b> was taken in {Math.round(written.latency_ms)} ms{known && `, and is known by its ${known}`}. It can be
         searched for, and stands beside what is like it, from now on.
       </p>
       <p class="placed-rank">
