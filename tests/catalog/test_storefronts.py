@@ -6,16 +6,20 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from catalog.dataset import LEFT_OUT
 from catalog.files import FileDataset
 from catalog.importer import import_dataset
 from catalog.memory import MemoryStore
-from catalog.records import BadRow, Interaction, Item, User
+from catalog.records import BadRow, History, Interaction, Item, User
 from catalog.registry import open_dataset
 from catalog.store import Counts
+from serving.sources.categories import Taxonomy
+from serving.sources.shelves import Shelves
 from tests.catalog.declare import records, write
+from training.sources.tree import tree
 
 
 def opened(name: str, data: Path) -> FileDataset:
@@ -131,6 +135,27 @@ class TestRetailRocket:
         ]
         assert (bad.line, bad.column, bad.value) == (5, "event", "eaten")
         assert (dataset.schema.category, dataset.schema.missing) == ("category", ())
+
+    def test_the_tree_of_the_original_says_who_is_related(self, tmp_path: Path) -> None:
+        """1 above 10 above (100, 101), 1 above 11, 2 above 20: half as near with each step, and 2 is another tree."""
+        write(tmp_path / "retailrocket", {
+            "events.csv": "timestamp,visitorid,event,itemid,transactionid\n1433221332117,1,view,5,\n",
+            "item_properties_part1.csv": "timestamp,itemid,property,value\n"
+            + "".join(f"1,{item},categoryid,{of}\n" for item, of in ((5, 100), (6, 101), (7, 11), (8, 20))),
+            "category_tree.csv": "categoryid,parentid\n1,\n2,\n10,1\n11,1\n100,10\n101,10\n20,2\n",
+        })  # fmt: skip
+        dataset = opened("retailrocket", tmp_path)
+        items = [row for row in records(dataset, "items") if isinstance(row, Item)]
+        assert dataset.schema.tree == "categories"
+        shelves = Shelves(
+            {str(item.features["category"]): np.array([row]) for row, item in enumerate(items)},
+            np.ones(len(items), np.float32),
+        )
+        viewed = History(np.array([0]), np.array([1]), np.array([np.nan], np.float32), np.array([0.0]))
+        near = Taxonomy(shelves, tree(items, "categories")).nearness(shelves.visited(viewed))
+        assert dict(zip(shelves.names, near.tolist(), strict=True)) == {
+            "100": 1.0, "101": 0.25, "11": 0.125, "20": 0.0
+        }  # fmt: skip
 
     def test_items_without_properties_are_those_that_somebody_met(self, tmp_path: Path) -> None:
         store = MemoryStore()
