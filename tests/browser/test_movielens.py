@@ -51,7 +51,7 @@ def movielens(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
         environment |= {
             "TOWERBRIDGE_HOME": str(tmp_path_factory.mktemp("movielens")),
             "TOWERBRIDGE_ENCODERS_TEXT": "hashing", "TOWERBRIDGE_ENCODERS_IMAGE": "hashing",
-            "TOWERBRIDGE_TRAIN_RANKER": "logistic",
+            "TOWERBRIDGE_TRAIN_RANKER": "logistic", "TOWERBRIDGE_TRAIN_TRACKING": "false",
         }  # fmt: skip
         for words in (["import"], ["embed"], ["train", "--epochs", "1"], ["build"]):
             made = subprocess.run([*COMMAND, *words], env=environment, capture_output=True, text=True)
