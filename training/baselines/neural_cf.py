@@ -74,7 +74,9 @@ def _network(users: int, items: int, factors: int) -> keras.Model:
 
     def tables(name: str, size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         return tuple(
-            keras.layers.Embedding(rows, size, "random_normal", name=f"{side}_{name}")(of)
+            keras.layers.Embedding(
+                rows, size, keras.initializers.RandomNormal(stddev=0.01), name=f"{side}_{name}"
+            )(of)
             for side, rows, of in (("user", users, user), ("item", items, item))
         )
 
