@@ -1,4 +1,4 @@
-"""Co-visitation: what was seen together with the user's latest items, the latest loudest."""
+"""Co-visitation: what the same users took as what the user took, of late or all along."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from index.protocol import best
 from serving.sources.source import Demand
 from towers.cross import HEARD
 
-COVISITATION = HEARD.index("covisitation")
-"""Of what the history's neighbours say, what proposes candidates."""
-
 
 class ItemItem:
-    """What was seen together with the user's latest items."""
+    """What was seen together with items of the history."""
 
-    name = "item_item"
+    def __init__(self, name: str, heard: str) -> None:
+        """Propose by one of the features that are heard from neighbours.
+
+        Args:
+            name: of the source.
+            heard: one of `towers.cross.HEARD`: over which horizon the history speaks.
+        """
+        self.name = name
+        self._at = HEARD.index(heard)
 
     def find(self, demand: Demand) -> Candidates:
         """Co-visited items; nothing without a history."""
-        scores = demand.viewer.said[COVISITATION]
+        scores = demand.viewer.said[self._at]
         rows: Ints = np.flatnonzero((scores > 0) & demand.allowed)
         return best(rows, scores[rows], demand.k)

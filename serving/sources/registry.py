@@ -27,7 +27,8 @@ def default_sources(
         new: the share of a pool that newcomers have at most.
     """
     parts = bundle.proposals
-    sources: list[CandidateSource] = [New(new), TwoTower(), ItemItem(), Trending(parts.trends, decay)]
+    sources: list[CandidateSource] = [New(new), TwoTower(), Trending(parts.trends, decay)]
+    sources += [ItemItem("item_item", "covisitation"), ItemItem("item_item_long", "covisitation_long")]
     sources.append(Listed("popular", bundle.popular.astype(np.int64), bundle.popularity))
     for name, table in (("rules", parts.rules), ("tfidf", parts.tfidf)):
         if table.rows.shape[1]:

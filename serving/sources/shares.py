@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from catalog.errors import ConfigError
 
 NAMES = (
-    "new", "two_tower", "item_item", "rules", "tfidf", "taxonomy", "trending", "popular", "best_value",
-    "top_categories", "diverse",
+    "new", "two_tower", "item_item", "item_item_long", "rules", "tfidf", "taxonomy", "trending", "popular",
+    "best_value", "top_categories", "diverse",
 )  # fmt: skip
 """In order of precedence. A bundle need not carry all of them."""
 SHARES: Mapping[str, float] = {"new": 0.05, "two_tower": 0.6, "item_item": 0.3, "popular": 0.1}

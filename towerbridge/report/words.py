@@ -70,7 +70,8 @@ METHODS = {
 }
 SOURCES = {
     "two_tower": "Near in the towers' space",
-    "item_item": "Taken together",
+    "item_item": "Taken together of late",
+    "item_item_long": "Taken together all along",
     "rules": "Association rules",
     "tfidf": "Like in words and category",
     "taxonomy": "Near in the tree of categories",
