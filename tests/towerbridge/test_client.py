@@ -22,6 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from catalog.errors import RecommenderError
+from catalog.records import Item, ItemId
 from serving.app import create_app
 from serving.http import answers, problems
 from serving.page import dataset
@@ -33,6 +34,7 @@ from towerbridge.client import (
     AnswerError,
     AsyncClient,
     Client,
+    ElsewhereError,
     Interaction,
     NotFoundError,
     ProblemError,
@@ -200,6 +202,16 @@ def test_a_picture_comes_back_as_it_was_sent(client: Client) -> None:
     with pytest.raises(NotFoundError, match="has no picture"):
         client.picture("seen")
     client.delete_item("seen")
+
+
+def test_a_picture_on_the_web_is_not_fetched(shop: Shop) -> None:
+    shop.records.put_items([Item(ItemId("web"), image="https://cdn.example/a.jpg")])
+    with (
+        listening(shop) as url, Client(url, retries=5) as client,
+        pytest.raises(ElsewhereError, match=r"get it from https://cdn\.example/a\.jpg") as raised,
+    ):  # fmt: skip
+        client.picture("web")
+    assert raised.value.address == "https://cdn.example/a.jpg"
 
 
 def test_health(client: Client) -> None:

@@ -15,6 +15,7 @@ from towerbridge.client.clients import AsyncClient, Client
 from towerbridge.client.errors import (
     AnswerError,
     ClientError,
+    ElsewhereError,
     NotFoundError,
     ProblemError,
     RefusedError,
@@ -28,6 +29,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "ClientError",
+    "ElsewhereError",
     "Interaction",
     "NotFoundError",
     "ProblemError",

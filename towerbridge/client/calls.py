@@ -149,7 +149,10 @@ def item(item_id: str) -> Call[results.StoredItem]:
 
 
 def picture(item_id: str) -> Call[bytes]:
-    """An item's picture, as the file that was imported or sent; NotFoundError where it has none."""
+    """An item's picture, as the file that was imported or sent.
+
+    NotFoundError where it has none, ElsewhereError where its record holds an address on the web.
+    """
     return Call("GET", f"/v1/items/{_id(item_id)}/image", bytes)
 
 

@@ -17,7 +17,7 @@ import httpx
 import towerbridge
 from towerbridge.client import calls
 from towerbridge.client.calls import Call
-from towerbridge.client.errors import AnswerError, UnreachableError, error_of
+from towerbridge.client.errors import AnswerError, ElsewhereError, UnreachableError, error_of
 from towerbridge.client.reading import read
 from towerbridge.client.results import Problem
 
@@ -74,6 +74,7 @@ class Client:
 
     Raises (every method):
         UnreachableError, AnswerError: no answer, or none of this service.
+        ElsewhereError: a picture that was asked for is on the web.
         NotFoundError, RefusedError, UnavailableError, ProblemError: what the service says is wrong.
     """
 
@@ -231,6 +232,8 @@ def _retry_after(answer: httpx.Response) -> float | None:
 
 def _read(call: Call[T], answer: httpx.Response) -> T:
     """The answer of a call, or the exception that it is."""
+    if answer.has_redirect_location:
+        raise ElsewhereError(answer.headers["location"])
     try:
         if answer.is_success:
             return cast(T, answer.content) if call.answer is bytes else read(call.answer, answer.json())

@@ -3,6 +3,7 @@
     ClientError
     ├── UnreachableError        no answer came: nobody listens, or it took too long
     ├── AnswerError             an answer came that is not one of this service's
+    ├── ElsewhereError          a picture is not kept by the service but on the web, at `address`
     └── ProblemError            the service said no, and why (problem JSON, RFC 9457)
         ├── NotFoundError       404: there is no record of that id
         ├── RefusedError        any other 4xx: `problem.errors` says which field
@@ -27,6 +28,14 @@ class UnreachableError(ClientError):
 
 class AnswerError(ClientError):
     """An answer came that is not one of this service's."""
+
+
+class ElsewhereError(ClientError):
+    """What was asked for is on the web; this client does not go there, as it bears a key."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"expected it from the service, found that it is on the web: get it from {address}")
+        self.address = address
 
 
 class ProblemError(ClientError):
