@@ -114,7 +114,7 @@ class Place:
 
     def prepare(self, command: str) -> None:
         """A model of the data set that a command is about, a second version, and a training that was stopped."""
-        if re.match(NEEDS_NOTHING, command) or not re.match("towerbridge|python|curl", command):
+        if re.match(NEEDS_NOTHING, command) or not re.match("towerbridge|python", command):
             return
         about = self.about(command)
         if about.islower():  # a folder of one's own has what the page told before
