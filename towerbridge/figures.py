@@ -71,10 +71,12 @@ def reads(card: Mapping[str, Any]) -> Table:
 
 
 def told_of_data(report: Mapping[str, Any]) -> Iterator[str]:
-    """Sentences on what of the data is not real, and what is not there."""
+    """Sentences on what of the data is not real, not there, or left out."""
     yield from report.get("generated", ())
     if missing := report.get("missing"):
         yield f"Not there: {', '.join(missing)}."
+    if newer := report.get("newer_items"):
+        yield f"Items that came after the training: {newer:,}. They and what users did with them are left out."
 
 
 def winners(report: Mapping[str, Any]) -> Iterator[str]:

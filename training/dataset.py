@@ -6,6 +6,7 @@ Built from the stores once; protocols that train on part of the events make anot
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,6 +79,28 @@ class TrainingData:
     def with_log(self, log: InteractionLog) -> TrainingData:
         """The same catalogue and users, other events."""
         return replace(self, log=log)
+
+    def with_items(self, ids: Sequence[str]) -> TrainingData:
+        """The same with some of the items, in an order of their own, and with the events on them.
+
+        Raises:
+            KeyError: an id that is not there.
+        """
+        chosen = self.item_ids.rows(ids)
+        if len(chosen) and chosen.min() < 0:
+            raise KeyError(ids[int(np.argmin(chosen))])
+        place = np.full(len(self.items), -1)
+        place[chosen] = np.arange(len(chosen))
+        there = place[self.log.item_rows] >= 0
+        log = self.log.take(there)
+        content = replace(
+            self.content, text=self.content.text[chosen], image=self.content.image[chosen],
+            mask=self.content.mask[chosen],
+        )  # fmt: skip
+        return replace(
+            self, items=tuple(self.items[row] for row in chosen.tolist()), item_ids=IdMap.of(ids),
+            log=replace(log, item_rows=place[log.item_rows]), content=content,
+        )  # fmt: skip
 
     def targets(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """`[events]`: which events a model is asked to predict.

@@ -43,7 +43,7 @@ def evaluate(
 
     Args:
         path: the bundle.
-        data: what it was trained on, test events included.
+        data: what it was trained on, test events included. Items that came since are left out.
         protocols: which to measure.
         config: of the trainings that all protocols but next item need.
         folds: which of the five folds the rating protocol trains and tests on.
@@ -62,15 +62,19 @@ def evaluate(
     registry.check(baselines)
     bundle = Bundle.open(path)
     bundle.replay_probes()
-    if bundle.items.ids != data.item_ids.ids:
+    newer = len(data.items)
+    try:
+        data = data.with_items(bundle.items.ids)
+    except KeyError as exc:
         raise BundleError(
-            f"expected the {len(bundle.items)} items of {path} in the store, found {len(data.item_ids)}; "
-            "the catalogue has changed since: train and build again"
-        )
+            f"expected the {len(bundle.items)} items of {path} in the store, found no {exc.args[0]!r} among its "
+            f"{len(data.items)}; the catalogue has changed since: train and build again"
+        ) from None
+    newer -= len(data.items)
     config = config or TrainConfig()
     report: dict[str, Any] = {
         "dataset": bundle.manifest.dataset, "model_version": bundle.version,
-        "generated": list(data.schema.generated), "missing": list(data.schema.missing),
+        "generated": list(data.schema.generated), "missing": list(data.schema.missing), "newer_items": newer,
         "protocols": {}, "details": {},
     }  # fmt: skip
     for protocol in protocols:
