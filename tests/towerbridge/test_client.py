@@ -222,8 +222,9 @@ def test_health(client: Client) -> None:
 
 def test_models(client: Client) -> None:
     """The bundle is given by path here, so that there is no registry to move in."""
+    assert client.ready().status == "ready"  # waits while the model is opened, as listing does not
     listed = client.models()
-    assert listed.answering == senses.VERSION
+    assert (listed.answering, listed.refused) == (senses.VERSION, None)
     with pytest.raises(RefusedError) as raised:
         client.rollback()
     assert raised.value.problem.status == 409
@@ -320,7 +321,12 @@ def test_the_admin_key_goes_along() -> None:
 def test_results_have_the_fields_of_the_answers() -> None:
     """All that an answer always has; what it may leave out has a default."""
     models = {**vars(answers), **vars(problems), **vars(routes), **vars(dataset)}
-    renamed = {"StoredItem": "StoredItemOut", "Model": "ModelOut", "Models": "ModelsOut"}
+    renamed = {
+        "StoredItem": "StoredItemOut",
+        "Model": "ModelOut",
+        "Models": "ModelsOut",
+        "Refused": "RefusedOut",
+    }
     compared = 0
     for name, kind in vars(results).items():
         model = models.get(renamed.get(name, name))

@@ -325,6 +325,14 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A promoted version that a worker did not open, since it does not verify."""
+
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Models:
     """The registry."""
 
@@ -333,6 +341,8 @@ class Models:
     """What workers answer with, or are about to."""
     answering: str | None
     """What the worker that was asked answers with."""
+    refused: Refused | None
+    """Why that is not what is promoted, where it does not verify."""
     models: tuple[Model, ...]
     """Oldest first."""
 
