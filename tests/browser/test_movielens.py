@@ -53,7 +53,7 @@ def movielens(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "TOWERBRIDGE_ENCODERS_TEXT": "hashing", "TOWERBRIDGE_ENCODERS_IMAGE": "hashing",
             "TOWERBRIDGE_TRAIN_RANKER": "logistic", "TOWERBRIDGE_TRAIN_TRACKING": "false",
         }  # fmt: skip
-        for words in (["import"], ["embed"], ["train", "--epochs", "1"], ["build"]):
+        for words in (["import"], ["embed"], ["train", "--epochs", "2"], ["build"]):
             made = subprocess.run([*COMMAND, *words], env=environment, capture_output=True, text=True)
             assert made.returncode == 0, made.stderr
     with socket.socket() as free:
@@ -177,7 +177,8 @@ VIEWS = {
     "storefront-whole": View("/?user=1", ".row .card:not(.skeleton)", pictures=5, whole=True),
     "storefront-item": View("/?user=1", CARD, item, 2, "dialog"),
     "storefront-words": View("/?user=1&q=star+wars", CARD, found, pictures=2),
-    "storefront-picture": View("/?user=1", f"{CARD} .there img", poster, pictures=2),
+    # As a stranger, whose taste moves nothing.
+    "storefront-picture": View(f"/?user={quote(STRANGER)}", f"{CARD} .there img", poster, pictures=2),
     "storefront-stranger": View(f"/?user={quote(STRANGER)}", CARD, pictures=2),
     "room-overview": View("/admin#overview", ".top-shown img", twice, whole=True),
     "room-models": View("/admin#models", "thead th", pictures=0, whole=True),
