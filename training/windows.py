@@ -76,14 +76,17 @@ class Windows:
         return int(np.ceil(np.ceil(size / self._size).sum() / batch_size))
 
     def epoch(self, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
-        """Batches of one epoch in random order.
+        """Batches of one epoch in random order, each asking for something.
 
         Args:
             batch_size: whole windows in a batch; of narrower ones as many more as make up for their width.
             rng: draws where to cut, and the order.
         """
         for window, last, width in self._cut_and_packed(batch_size, rng):
-            yield self.batch(window, last, width)
+            batch = self.batch(window, last, width)
+            # A few windows left over may hold only what is not asked for: dislikes, and what was taken before.
+            if (batch["target_rows"] >= 0).any():
+                yield batch
 
     def batch(self, window: Ints, last: Ints, width: int | None = None) -> Batch:
         """Arrays of some windows.

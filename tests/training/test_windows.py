@@ -43,6 +43,15 @@ def test_disliked_and_repeated_items_are_context_but_not_asked_for():
     assert batch["target_rows"].tolist() == [[1, -1, -1, -1, -1]]
 
 
+def test_a_batch_that_asks_for_nothing_is_left_out():
+    # Three windows: user 0 takes item 1 again and again, in batches of one the later two hold nothing new.
+    made, _ = windows(tiny([(0, 1)] * 12, users=1))
+    assert made.examples == 1
+    for seed in range(4):
+        (batch,) = made.epoch(1, np.random.default_rng(seed))
+        assert (batch["target_rows"] >= 0).sum() == 1
+
+
 @given(
     st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(0, 100), st.sampled_from([HISTORY, 20])
 )
