@@ -154,20 +154,31 @@ def recency(count: int, decay: float) -> Floats:
 
 def heard(history: History, items: ItemColumns) -> Floats:
     """What the recent items say about all items, the latest loudest: `[len(HEARD), items]`."""
-    count = len(items.popularity)
-    said = np.zeros((len(HEARD), count), np.float32)
+    said = np.zeros((len(HEARD), len(items.popularity)), np.float32)
     for table in TABLES:
-        rows, weights = items.table(table)
-        width = rows.shape[1]
-        features = [(at, one) for at, one in enumerate(NEIGHBOUR_FEATURES.values()) if one.table == table]
-        recent = history.last(max(one.events for _, one in features)).rows
-        if not width or not len(recent):
-            continue
-        # Gathered once for the furthest look back. Padding, -1, is counted in a place of its own that is left out.
-        near = rows.take(recent, 0).ravel().astype(np.intp) + 1
-        told = weights.take(recent, 0)
-        for at, one in features:
-            events = min(one.events, len(recent))
-            loud = told[-events:] * recency(events, one.decay)[:, None]
-            said[at] = np.bincount(near[-events * width :], loud.ravel(), count + 1)[1:]
+        listen(said, table, history, items)
     return said
+
+
+def listen(said: Floats, table: Table, history: History, items: ItemColumns) -> None:
+    """Fill in, in place, what is heard from one table; zeros stay where nothing is said.
+
+    Args:
+        said: `[len(HEARD), items]`.
+        table: whose features are filled in.
+        history: one user's events, oldest first.
+        items: the catalogue.
+    """
+    rows, weights = items.table(table)
+    width, count = rows.shape[1], said.shape[1]
+    features = [(at, one) for at, one in enumerate(NEIGHBOUR_FEATURES.values()) if one.table == table]
+    recent = history.last(max(one.events for _, one in features)).rows
+    if not width or not len(recent):
+        return
+    # Gathered once for the furthest look back. Padding, -1, is counted in a place of its own that is left out.
+    near = rows.take(recent, 0).ravel().astype(np.intp) + 1
+    told = weights.take(recent, 0)
+    for at, one in features:
+        events = min(one.events, len(recent))
+        loud = told[-events:] * recency(events, one.decay)[:, None]
+        said[at] = np.bincount(near[-events * width :], loud.ravel(), count + 1)[1:]

@@ -16,7 +16,7 @@ from bundle.tabular import Tabular
 from catalog.records import Candidates, Floats, History
 from serving.catalogue import Rows
 from serving.recommend.resemblance import hear_of_new
-from towers.cross import cross_features, heard
+from towers.cross import HEARD, NEIGHBOUR_FEATURES, TABLES, Table, cross_features, listen
 from towers.features import FeatureSpace
 from towers.tabular import Counts, Moment, tabular_features
 
@@ -46,12 +46,35 @@ class Viewer:
         """The user tower failed."""
         return self._seen is None
 
-    @cached_property
+    @property
     def said(self) -> Floats:
         """[what is heard, n items] what the latest items' neighbours say about each: `towers.cross.heard`."""
-        said = heard(self.history, self.items.columns)
-        hear_of_new(said, self.history, self.items.columns, self.items.bundled)
+        for table in TABLES:
+            self._listen(table)
+        return self._said
+
+    def hear(self, name: str) -> Floats:
+        """`[n items]` one of `towers.cross.HEARD`, without asking all tables of neighbours."""
+        self._listen(NEIGHBOUR_FEATURES[name].table)
+        said: Floats = self._said[HEARD.index(name)]
         return said
+
+    @cached_property
+    def _said(self) -> Floats:
+        return np.zeros((len(HEARD), len(self.items)), np.float32)
+
+    @cached_property
+    def _asked(self) -> set[Table]:
+        """The tables of neighbours that `_said` holds the answers of."""
+        return set()
+
+    def _listen(self, table: Table) -> None:
+        if table in self._asked:
+            return
+        self._asked.add(table)
+        listen(self._said, table, self.history, self.items.columns)
+        if table == NEIGHBOUR_FEATURES["content"].table:
+            hear_of_new(self._said, self.history, self.items.columns, self.items.bundled)
 
     @cached_property
     def _seen(self) -> Floats | None:

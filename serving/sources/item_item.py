@@ -7,7 +7,6 @@ import numpy as np
 from catalog.records import Candidates, Ints
 from index.protocol import best
 from serving.sources.source import Demand
-from towers.cross import HEARD
 
 
 class ItemItem:
@@ -21,10 +20,10 @@ class ItemItem:
             heard: one of `towers.cross.HEARD`: over which horizon the history speaks.
         """
         self.name = name
-        self._at = HEARD.index(heard)
+        self._heard = heard
 
     def find(self, demand: Demand) -> Candidates:
         """Co-visited items; nothing without a history."""
-        scores = demand.viewer.said[self._at]
+        scores = demand.viewer.hear(self._heard)
         rows: Ints = np.flatnonzero((scores > 0) & demand.allowed)
         return best(rows, scores[rows], demand.k)

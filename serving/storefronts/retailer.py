@@ -56,14 +56,12 @@ async def recommend(request: Request) -> Response:
     model = service.model
     ranked = model.pipeline.recommend(model.state(known), Query(asked.k))
     number = None if isinstance(sent["user_id"], str) else numeric(asked.user_id)
-    names = [model.catalogue.ids[row] for row in ranked.rows.tolist()]
+    items = ranked_items(model.catalogue, ranked)
     body = {
         "user_id": asked.user_id if number is None else number,
-        "recommendations": spoken(names, as_numbers=number is not None),
+        "recommendations": spoken([one["item_id"] for one in items], as_numbers=number is not None),
         "latency_ms": round((time.perf_counter() - started) * 1000, 2),
     }
     identity = request_id(request)
-    service.impressions.note(
-        identity, asked.user_id, model.bundle.version, ranked_items(model.catalogue, ranked)
-    )
+    service.impressions.note(identity, asked.user_id, model.bundle.version, items)
     return json_answer(body, identity, known.failed + ranked.failed)
