@@ -21,9 +21,10 @@ PRESETS: Mapping[str, Knobs] = {
     # Four times the events of MovieLens-100k: as many steps in fewer epochs.
     "movielens-1m": {"epochs": 10, "rating_epochs": 3},
     # The retailer's own ranker. A few views a visitor tell the towers little, and what is viewed now is viewed next:
-    # of the pools that were tried these shares hold most of what was asked for (docs/LOG.md).
+    # of the pools that were tried these shares hold most of what was asked for (docs/LOG.md). One block over twenty
+    # views reads all there is, and an answer within milliseconds has no time for more.
     "retailrocket": {
-        "ranker": {"kind": "logistic"}, "history": 20,
+        "ranker": {"kind": "logistic"}, "history": 20, "towers": {"blocks": 1},
         "shares": {"new": 0.05, "two_tower": 0.3, "item_item": 0.25, "rules": 0.1, "trending": 0.3},
     },
     # The ranker of the course that the data is of; its boosted trees need fewer lists than networks do.
