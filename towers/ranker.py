@@ -23,7 +23,7 @@ class RankerConfig:
     rating_factors: int = 32
     """Numbers by which a rating head describes a user, an item and a history."""
     rating_members: int = 3
-    """Rating heads whose predictions are averaged: each is wrong in its own way."""
+    """Rating heads whose predictions are averaged: each is wrong in its own way. 0: no ratings are predicted."""
     rating_reg: float = 0.05
     """Penalty on the squares of those that a rating was predicted from."""
     order_factors: int = 8

@@ -76,6 +76,10 @@ class TrainConfig:
         for name in counts:
             if getattr(self, name) < 1:
                 raise ConfigError(f"expected training.{name} of at least 1, got {getattr(self, name)}")
+        if self.ranker.rating_members < 0:
+            raise ConfigError(
+                f"expected training.ranker.rating_members of at least 0, got {self.ranker.rating_members}"
+            )
         if self.ranker.kind not in RANKERS:
             raise ConfigError(f"expected ranker.kind among {', '.join(RANKERS)}, got {self.ranker.kind!r}")
         if self.towers.embedding_size % self.towers.heads:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,8 @@ def examined_bundle(exam: Exam, shipped: Bundle, config: TrainConfig, progress: 
     if exam.shipped:
         yield shipped
         return
+    # No protocol of these asks for a rating, and the heads would take as long as all else.
+    config = replace(config, ranker=replace(config.ranker, rating_members=0))
     with tempfile.TemporaryDirectory(prefix="towerbridge-exam-") as folder:
         run = train(
             exam.data, config, Path(folder) / "run", progress, split=exam.split, deciding=exam.deciding

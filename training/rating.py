@@ -40,8 +40,10 @@ class Rated:
 
 
 def fit_rating(retriever: Retriever, config: TrainConfig, course: Course) -> Rated | None:
-    """Train the head; None where the data set has no values to learn from."""
+    """Train the heads; None where there are to be none, or the data set has no values to learn from."""
     data, split = retriever.data, retriever.split
+    if not config.ranker.rating_members:
+        return None
     name = data.schema.rating_type()
     if name is None:
         course.remark("No interaction type has values, so no ratings are predicted.")

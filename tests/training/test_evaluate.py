@@ -90,6 +90,7 @@ def test_cold_items_are_in_the_bundle_without_an_id_and_without_a_past(simulated
         state = exam.tables["cold_item"].state(0)
         names = [simulated.item_ids.ids[row] for row in np.flatnonzero(cold)]
         assert len(Pipeline(bundle).rank(state, names).rows) == cold.sum()
+        assert bundle.manifest.heads == ("score",), "nobody asks for a rating"
 
 
 def test_a_new_user_gets_over_http_what_the_protocol_marks(simulated, bundle_path):
