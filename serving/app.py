@@ -98,7 +98,7 @@ def create_app(
         lifespan=lifespan, redirect_slashes=False, docs_url=None, redoc_url=None,
     )  # fmt: skip
     for router in ROUTERS:
-        # Their routes themselves: what `include_router` would add, routers within routers, is walked anew per request.
+        # Their routes themselves: `include_router` adds routers within routers, to be walked with every request.
         app.router.routes.extend(router.routes)
     problems.install(app)
     app.add_middleware(
