@@ -6,7 +6,7 @@ Names are those of `TrainConfig`, dotted where the configuration is nested.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ class Range:
     high: float
     log: bool = False
 
+    def holding(self, value: float) -> Range:
+        """The same, wide enough for a value."""
+        return replace(self, low=min(self.low, value), high=max(self.high, value))
+
     def suggest(self, trial: Trial, name: str) -> float:
         """A value to try."""
         if isinstance(self.low, int) and isinstance(self.high, int):
@@ -33,6 +37,10 @@ class Choice:
     """One of some values."""
 
     values: tuple[int | float | str, ...]
+
+    def holding(self, value: int | float | str) -> Choice:
+        """The same, with a value among them."""
+        return self if value in self.values else Choice((value, *self.values))
 
     def suggest(self, trial: Trial, name: str) -> Any:
         """A value to try."""

@@ -128,7 +128,10 @@ class Tuning:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         deadline = time.monotonic() + seconds
-        objective, space = self.objective(model), SPACE[model]
+        objective = self.objective(model)
+        before = {name: value_of(self.config, name) for name in SPACE[model]}
+        # What is configured is tried first, wherever it lies.
+        space = {name: each.holding(before[name]) for name, each in SPACE[model].items()}
         study = optuna.create_study(
             storage=self._storage, study_name=self.name(model), direction="maximize", load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
@@ -136,7 +139,6 @@ class Tuning:
         study.sampler = optuna.samplers.TPESampler(
             seed=self.config.seed + len(study.trials), multivariate=True, n_startup_trials=5
         )
-        before = {name: value_of(self.config, name) for name in space}
         study.enqueue_trial(before, skip_if_exists=True)
         longest = 0.0
 

@@ -57,6 +57,21 @@ def test_every_knob_exists_and_its_ends_can_be_trained_with():
                 assert space.low < space.high
 
 
+def test_what_is_configured_is_tried_first_wherever_it_lies(tuning):
+    """Beyond the ends of a range, and none of the values that there are to choose from."""
+    tried = []
+
+    def figure(config):
+        tried.append((config.learning_rate, config.order_batch_size, config.batch_size))
+        return 0.0
+
+    for model in ("towers", "order"):
+        search = tuning(figure, little_config(learning_rate=0.5, order_batch_size=8, batch_size=7))
+        assert search.search(model, 0, trials=None).trials == 1
+    assert tried == [(0.5, 8, 7)] * len(tried)
+    assert len(tried) >= 2
+
+
 def test_the_search_finds_what_is_better_and_confirms_it_from_another_seed(tuning):
     seeds = []
 
