@@ -119,7 +119,7 @@ class Pipeline:
         items = viewer.items
         allowed = self._allowed(items, state.seen, query)
         wanted = self._wanted(items, query)
-        pool = self._pool(stranger, self._demand(viewer, state, allowed, wanted, query), failed)
+        pool = self._pool(stranger, self._demand(viewer, state, allowed, wanted), failed)
         retrieved = perf_counter()
         ranked = self._ranks(viewer)
         scored = self._score(viewer, pool.found, failed, ratings=False) if ranked else None
@@ -149,7 +149,7 @@ class Pipeline:
         viewer = self._viewer(state, failed, query.time)
         wanted = max(self.config.candidates, query.offset + query.limit)
         allowed = self._allowed(viewer.items, state.seen, query)
-        demand = self._demand(viewer, state, allowed, wanted, query)
+        demand = self._demand(viewer, state, allowed, wanted)
         found = self._pool(self._stranger(viewer), demand, failed).found
         return best(found.rows, found.scores, len(found))
 
@@ -173,7 +173,7 @@ class Pipeline:
         viewer = self._viewer(state, failed, query.time)
         allowed = self._allowed(viewer.items, state.seen, query)
         wanted = query.offset + query.limit
-        found = ask(source, self._demand(viewer, state, allowed, wanted, query), failed)
+        found = ask(source, self._demand(viewer, state, allowed, wanted), failed)
         rows, scores = found.rows[query.offset : wanted], found.scores[query.offset : wanted]
         return Ranked(rows, scores, [name] * len(rows), failed=tuple(failed))
 
@@ -276,10 +276,8 @@ class Pipeline:
         cold = not row and not len(state.history)
         return Viewer(items, inputs, vector, state.history, cold, state.time if time is None else time)
 
-    def _demand(self, viewer: Viewer, state: UserState, allowed: Mask, wanted: int, query: Query) -> Demand:
-        user_id = state.user.user_id if state.user else ""
-        time = state.time if query.time is None else query.time
-        return Demand(viewer, allowed, wanted, user_id, time)
+    def _demand(self, viewer: Viewer, state: UserState, allowed: Mask, wanted: int) -> Demand:
+        return Demand(viewer, allowed, wanted, state.user.user_id if state.user else "", viewer.time)
 
     def _allowed(self, items: Rows, seen: Ints, query: Query) -> Mask:
         if query.categories:
