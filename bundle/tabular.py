@@ -48,6 +48,11 @@ class Texts:
     clusters: Floats
     """[n, c] distances to the centres of c clusters; c may be 0."""
 
+    @classmethod
+    def of(cls, texts: Sequence[str], clusters: Floats) -> Texts:
+        """Texts, and where they lie."""
+        return cls(np.array([len(text) for text in texts], np.float32), clusters)
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -79,13 +84,12 @@ class Tabular:
 
     def texts_of(self, items: Sequence[Item]) -> Texts:
         """What the texts of items say that came since; without themes they are taken to be as far as all others."""
+        texts = [text_of(item) for item in items]
+        if self.themes is not None:
+            return Texts.of(texts, self.themes.distances(texts))
         known = self.facts.texts.clusters
-        if self.themes is None:
-            usual = known.mean(0) if len(known) else np.zeros(known.shape[1])
-            clusters = np.tile(usual, (len(items), 1)).astype(np.float32)
-        else:
-            clusters = self.themes.distances([text_of(item) for item in items])
-        return Texts(np.array([len(text_of(item)) for item in items], np.float32), clusters)
+        usual = known.mean(0) if len(known) else np.zeros(known.shape[1])
+        return Texts.of(texts, np.tile(usual, (len(items), 1)).astype(np.float32))
 
     @classmethod
     def open(cls, bundle: Path, n: int) -> Tabular | None:

@@ -44,4 +44,4 @@ def texts_of(items: Sequence[Item]) -> tuple[Texts, Themes | None]:
     texts = [text_of(item) for item in items]
     themes = themes_of(texts)
     clusters = np.zeros((len(texts), 0), np.float32) if themes is None else themes.distances(texts)
-    return Texts(np.array([len(text) for text in texts], np.float32), clusters), themes
+    return Texts.of(texts, clusters), themes
