@@ -21,6 +21,12 @@ COLUMNS = (
     "mrr", "auc", "coverage@10", "gini@10", "novelty@10",
 )  # fmt: skip
 """What tables show of the metrics; reports hold all."""
+SPARE = (
+    "20", "300", "200", "1000", "u2", "u3", "u4", "u5", "u1", "precision@10", "hit_rate@5", "recall@10", "gini@10",
+    "novelty@10", "auc", "recall@50", "mrr", "recall@500", "coverage@10", "10", "index recall@100", "50",
+    "hit_rate@10",
+)  # fmt: skip
+"""Columns that a narrow terminal does without, the first of them first."""
 
 
 @dataclass(frozen=True, slots=True)

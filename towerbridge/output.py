@@ -7,28 +7,65 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+UNCUT = 10_000
+"""Characters in a line where no terminal folds it."""
+
 
 def print_json(report: Mapping[str, Any]) -> None:
     """One JSON object on a line of its own; NaN and infinity are written as null."""
     print(json.dumps(plain(report), ensure_ascii=False, allow_nan=False))
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
-    """A table with its numbers flush right; plain and uncut where output is not a terminal."""
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[object]], title: str = "", spare: Sequence[str] = ()
+) -> list[str]:
+    """A table with its numbers flush right; plain and uncut where output is not a terminal.
+
+    Args:
+        head: names of the columns.
+        rows: of as many values each.
+        title: above it all.
+        spare: names of columns that a narrow terminal does without, the first of them first, until no value has
+            to be folded. Where that does not help either, values are.
+
+    Returns:
+        The names of the columns that were left out.
+    """
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column, name in enumerate(head):
-        numbers = all(isinstance(row[column], int | float | None) for row in rows)
-        drawn.add_column(name, justify="right" if numbers and rows else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(cell(value) for value in row))
     console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
-        console.width = 200
+        console.width = UNCUT
+    columns = [[cell(row[at]) for row in rows] for at in range(len(head))]
+    least = [
+        max(map(cell_len, [*name.split(), *column]), default=0)
+        for name, column in zip(head, columns, strict=True)
+    ]
+    whole = [max(cell_len(name), width) for name, width in zip(head, least, strict=True)]
+    shown = list(range(len(head)))
+    for name in spare:
+        if _width(least, shown) > console.width and name in head:
+            shown.remove(head.index(name))
+    tight = _width(least, shown) <= console.width < _width(whole, shown)
+    drawn = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for at in shown:
+        numbers = all(isinstance(row[at], int | float | None) for row in rows)
+        drawn.add_column(
+            head[at], justify="right" if numbers and rows else "left", overflow="fold",
+            width=least[at] if tight and at else None,
+        )  # fmt: skip
+    for line in zip(*(columns[at] for at in shown), strict=True):
+        drawn.add_row(*line)
     console.print(drawn)
+    return [name for at, name in enumerate(head) if at not in shown]
+
+
+def _width(columns: Sequence[int], shown: Sequence[int]) -> int:
+    """Of a table of such columns, three spaces between them and one at either side."""
+    return sum(columns[at] for at in shown) + 3 * len(shown) - 1
 
 
 def cell(value: object) -> str:

@@ -136,7 +136,7 @@ def _examples(store: CatalogStore) -> tuple[str, list[str]]:
 
 
 def _show(diary: Diary, report: dict[str, Any]) -> None:
-    from towerbridge.figures import tables, told_of_data, winners
+    from towerbridge.commands.evaluate import show
     from towerbridge.output import duration, table
 
     rows = [(each.name, duration(each.seconds), each.size) for each in diary.stages]
@@ -145,12 +145,7 @@ def _show(diary: Diary, report: dict[str, Any]) -> None:
     )
     print()
     table(("stage", "time", "size"), rows)
-    for sentence in told_of_data(report):
-        print(sentence)
-    for each in tables(report):
-        table(each.head, each.rows)
-    for sentence in winners(report):
-        print(sentence)
+    show(report)
 
 
 def _curls(port: int, user: str, titles: list[str]) -> str:

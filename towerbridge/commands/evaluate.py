@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -66,8 +67,8 @@ def evaluate(
 ) -> None:
     """Measure the serving version through the serving pipeline, beside baselines."""
     from towerbridge import measure
-    from towerbridge.figures import left_out, tables, told_of_data, winners
-    from towerbridge.output import note, print_json, table
+    from towerbridge.figures import left_out
+    from towerbridge.output import note, print_json
     from towerbridge.progress import progress
     from towerbridge.workspace import Workspace
 
@@ -88,15 +89,25 @@ def evaluate(
         print_json(found)
         return
     print(f"{found['dataset']}, model {found['model_version']}")
-    for sentence in told_of_data(found):
-        print(sentence)
-    for each in tables(found):
-        table(each.head, each.rows)
-    for sentence in winners(found):
-        print(sentence)
+    show(found)
     for sentence in left_out(found):
         note(f"left out: {sentence}")
     note(f"kept in {measure.path_of(workspace, found)}")
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """Print an evaluation as tables and sentences, and say which columns a narrow terminal had no room for."""
+    from towerbridge.figures import SPARE, tables, told_of_data, winners
+    from towerbridge.output import note, table
+
+    for sentence in told_of_data(found):
+        print(sentence)
+    hidden = [name for each in tables(found) for name in table(each.head, each.rows, spare=SPARE)]
+    for sentence in winners(found):
+        print(sentence)
+    if hidden:
+        columns = ", ".join(dict.fromkeys(hidden))
+        note(f"a wider terminal also shows {columns}; --json and --report hold them all")
 
 
 def _names(asked: list[Protocol]) -> tuple[str, ...]:
