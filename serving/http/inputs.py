@@ -75,12 +75,21 @@ def to_epoch(value: object) -> float:
     return seconds
 
 
+def _whole(value: object) -> object:
+    """A whole number, however it is written: those who count with floats send 10.0 for 10."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
+        raise ValueError("expected a whole number")
+    return int(value)
+
+
 _ID_SCHEMA = {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 1024}, {"type": "integer"}]}
 Id = Annotated[
     StrictStr, Field(min_length=1, max_length=1024), AfterValidator(_id), BeforeValidator(_id_text),
     WithJsonSchema(_ID_SCHEMA),
 ]  # fmt: skip
 PathId = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_id)]
+Count = Annotated[int, BeforeValidator(_whole)]
+"""Of a body; in a query pydantic takes `10` and `10.0` by itself."""
 _TIME_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
 Time = Annotated[float, BeforeValidator(to_epoch), WithJsonSchema(_TIME_SCHEMA)]
 

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from serving.http.answers import json_answer, ranked_items
-from serving.http.inputs import Id
+from serving.http.answers import json_answer
+from serving.http.inputs import Count, Id
 from serving.http.problems import BODY_RESPONSES, request_id
 from serving.http.query import PlainRoute
 from serving.live.intake import checked, parsed
@@ -27,9 +27,7 @@ class RecommendIn(BaseModel):
     """For whom, and how many; other keys are ignored, as the service of this shape did."""
 
     user_id: Id
-    k: int = Field(
-        default=10, ge=1, le=500, strict=True, description="ids wanted; fewer come where fewer are left"
-    )
+    k: Count = Field(default=10, ge=1, le=500, description="ids wanted; fewer come where fewer are left")
 
 
 class RecommendedIds(BaseModel):
@@ -56,12 +54,12 @@ async def recommend(request: Request) -> Response:
     model = service.model
     ranked = model.pipeline.recommend(model.state(known), Query(asked.k))
     number = None if isinstance(sent["user_id"], str) else numeric(asked.user_id)
-    items = ranked_items(model.catalogue, ranked)
+    ids = model.catalogue.ids
     body = {
         "user_id": asked.user_id if number is None else number,
-        "recommendations": spoken([one["item_id"] for one in items], as_numbers=number is not None),
+        "recommendations": spoken([ids[row] for row in ranked.rows.tolist()], as_numbers=number is not None),
         "latency_ms": round((time.perf_counter() - started) * 1000, 2),
     }
     identity = request_id(request)
-    service.impressions.note(identity, asked.user_id, model.bundle.version, items)
+    service.impressions.note(identity, asked.user_id, model, ranked)
     return json_answer(body, identity, known.failed + ranked.failed)
