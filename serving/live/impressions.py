@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from math import isfinite
 from random import random
-from typing import Any
 
 from catalog.errors import StoreError
 from catalog.impressions import Impression, ImpressionStore
+from serving.model import Model
 from serving.observe.counts import IMPRESSIONS, Counts
+from serving.recommend.query import Ranked
 
 log = logging.getLogger(__name__)
 MOST_WAITING = 5_000
@@ -40,17 +41,19 @@ class Impressions:
         self._share = share
         self._waiting: list[Impression] = []
 
-    def note(self, request_id: str, user_id: str, version: str, items: Sequence[Mapping[str, Any]]) -> None:
-        """A list was shown: `item_id`, `score` and `source` of each of its items."""
+    def note(self, request_id: str, user_id: str, model: Model, ranked: Ranked) -> None:
+        """A list of a model's was shown; scores that are not finite are none."""
         if random() >= self._share:
             return
         if len(self._waiting) >= MOST_WAITING:
             self._counts.add(IMPRESSIONS, "dropped")
             return
+        ids = model.catalogue.ids
+        scores = [round(score, 6) if isfinite(score) else None for score in ranked.scores.tolist()]
         self._waiting.append(
             Impression(
-                request_id, user_id, time.time(), version, [one["item_id"] for one in items],
-                [one["score"] for one in items], [one["source"] for one in items],
+                request_id, user_id, time.time(), model.bundle.version,
+                [ids[row] for row in ranked.rows.tolist()], scores, ranked.sources,
             )
         )  # fmt: skip
 

@@ -45,9 +45,9 @@ async def recommendations(request: Request) -> Response:
         # On the loop, not in a thread: half a millisecond of many short numpy calls loses a third of the rate to
         # handing the interpreter's lock to and fro (measured: 855 against 581 requests/s).
         ranked = model.pipeline.recommend(state, query)
-    items, identity = ranked_items(model.catalogue, ranked), request_id(request)
-    service.impressions.note(identity, user_id, model.bundle.version, items)
+    identity = request_id(request)
+    service.impressions.note(identity, user_id, model, ranked)
     return ranked_list(
-        model.bundle, user_id, items, identity,
+        model.bundle, user_id, ranked_items(model.catalogue, ranked), identity,
         time.perf_counter() - started, known.failed + ranked.failed,
     )  # fmt: skip

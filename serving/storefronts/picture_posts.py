@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, model_validator
 
-from serving.http.answers import ByModality, json_answer, ranked_items
+from serving.http.answers import ByModality, json_answer
 from serving.http.inputs import Id
 from serving.http.problems import RESPONSES, request_id
 from serving.http.query import PlainRoute, documented, read_query
@@ -88,9 +88,7 @@ async def recommendations(request: Request) -> Response:
     shown = await pages(service.store, model.catalogue, ranked.rows)
     body["recommendations"] = [_post(page, ranked, place) for place, page in enumerate(shown)]
     identity = request_id(request)
-    service.impressions.note(
-        identity, asked.user_id, model.bundle.version, ranked_items(model.catalogue, ranked)
-    )
+    service.impressions.note(identity, asked.user_id, model, ranked)
     return json_answer(body, identity, known.failed + ranked.failed)
 
 

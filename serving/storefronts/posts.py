@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from serving.http.answers import json_answer, ranked_items
+from serving.http.answers import json_answer
 from serving.http.inputs import Id, Time
 from serving.http.problems import RESPONSES, request_id
 from serving.http.query import PlainRoute, documented, read_query
@@ -60,5 +60,5 @@ async def feed(request: Request) -> Response:
         for name, page in zip(names, shown, strict=True)
     ]
     identity = request_id(request)
-    service.impressions.note(identity, asked.id, model.bundle.version, ranked_items(model.catalogue, ranked))
+    service.impressions.note(identity, asked.id, model, ranked)
     return json_answer(posts, identity, known.failed + ranked.failed)

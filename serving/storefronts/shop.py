@@ -23,7 +23,7 @@ from serving.http.problems import UNKNOWN, problem, request_id
 from serving.http.query import PlainRoute, documented, read_query
 from serving.model import Model
 from serving.recommend.likeness import Weights, item_profile
-from serving.recommend.query import NO_ROWS, Query, UserState
+from serving.recommend.query import NO_ROWS, Query, Ranked, UserState
 from serving.search.lookup import NOBODY, look_up
 from serving.service import Service, service_of
 from serving.storefronts.blend import blend
@@ -48,6 +48,7 @@ SEARCHES = 3
 """The latest searches, each with the same part of theirs."""
 TOP_CATEGORIES = 5
 ALIKE = Weights(text=1.0, image=1.0, behaviour=1.0)
+NOTHING = Ranked(NO_ROWS, np.zeros(0, np.float32), [])
 
 
 class Home(BaseModel):
@@ -89,7 +90,8 @@ async def home(request: Request) -> Response:
     known, recent = await asyncio.gather(service.known(user_id), _recent(service, user_id))
     model = service.model
     state, query, propose = model.state(known), Query(limit), model.pipeline.propose
-    personalized, of = await _personalized(model, state, recent, limit) if recent else (NO_ROWS, NO_ROWS)
+    personal = await _personalized(model, state, recent, limit) if recent else NOTHING
+    personalized = personal.rows
     trending, best_value = (propose(name, NOBODY, query).rows for name in ("trending", "best_value"))
     top = {
         name: propose("popular", NOBODY, Query(limit, categories=(name,))).rows
@@ -108,9 +110,7 @@ async def home(request: Request) -> Response:
     }
     identity = request_id(request)
     if len(personalized):
-        names = zip(body["personalized"], of.tolist(), strict=True)
-        noted = [{"item_id": one["id"], "score": None, "source": list(SHARES)[at]} for one, at in names]
-        service.impressions.note(identity, user_id, model.bundle.version, noted)
+        service.impressions.note(identity, user_id, model, personal)
     return json_answer(body, identity, known.failed)
 
 
@@ -166,10 +166,8 @@ async def _recent(service: Service, user_id: str) -> list[Interaction]:
         return []
 
 
-async def _personalized(
-    model: Model, state: UserState, recent: Sequence[Interaction], limit: int
-) -> tuple[Ints, Ints]:
-    """What suits somebody's clicks and searches, and something else; and which of `SHARES` each row is of."""
+async def _personalized(model: Model, state: UserState, recent: Sequence[Interaction], limit: int) -> Ranked:
+    """What suits somebody's clicks and searches, and something else, without scores: theirs are of no one scale."""
     clicks = model.pipeline.recommend(state, Query(limit)).rows if len(state.history) else NO_ROWS
     queries = dict.fromkeys(one.query.casefold() for one in reversed(recent) if one.query)
     found = []
@@ -179,10 +177,12 @@ async def _personalized(
             found.append(looked.found.rows)
     searches, _ = blend([(rows, 1.0) for rows in found], limit)
     if not len(clicks) and not len(searches):
-        return NO_ROWS, NO_ROWS
+        return NOTHING
     diverse = model.pipeline.propose("diverse", state, Query(limit)).rows
     lists = {"clicks": clicks, "searches": searches, "diverse": diverse}
-    return blend([(lists[name], share) for name, share in SHARES.items()], limit)
+    rows, of = blend([(lists[name], share) for name, share in SHARES.items()], limit)
+    names = list(SHARES)
+    return Ranked(rows, np.full(len(rows), np.nan, np.float32), [names[at] for at in of.tolist()])
 
 
 async def _products(service: Service, model: Model, lists: Sequence[Ints]) -> Mapping[int, dict[str, Any]]:
