@@ -42,7 +42,6 @@ def inspect(model: Model, known: Known, limit: int) -> dict[str, Any]:
         return found
 
     answer = timed("recommend", lambda: pipeline.recommend(state, Query(limit, explain=True)))
-    pool = pipeline.retrieve(state, wide)
     near = pipeline.propose("two_tower", replace(state, seen=NO_ROWS), wide)
     similarity = dict(zip(near.rows.tolist(), near.scores.tolist(), strict=True))
     seen = set(state.seen.tolist())
@@ -79,7 +78,7 @@ def inspect(model: Model, known: Known, limit: int) -> dict[str, Any]:
             {**named(model, row), "similarity": _number(score), "filtered": "seen" if row in seen else None}
             for row, score in list(similarity.items())[:NEIGHBOURS]
         ],
-        "sources": sources, "items": items, "catalogue": len(catalogue), "pool": len(pool),
+        "sources": sources, "items": items, "catalogue": len(catalogue), "pool": answer.pool,
         "filtered": {"seen": len(seen), "unavailable": int((~catalogue.now.available).sum())},
         "degraded": [*known.failed, *answer.failed],
     }  # fmt: skip

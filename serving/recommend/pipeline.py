@@ -137,6 +137,7 @@ class Pipeline:
         rows = pool.found.rows[page]
         answer = Ranked(
             rows, scores[page], [pool.names[source] for source in pool.sources[page]],
+            pool=len(pool.found),
             reasons=reasons(self.bundle.item_tower, viewer, rows) if query.explain else None,
             failed=tuple(failed),
         )  # fmt: skip

@@ -65,6 +65,8 @@ class Ranked:
     """Which source proposed each row; `request` where the caller did."""
     ratings: Floats | None = None
     """Predicted ratings in the unit of the data set: of `rank`, where the ranker has that head and ran."""
+    pool: int = 0
+    """How many candidates were ranked for it, of `recommend`."""
     reasons: Reasons | None = None
     """Why each row is there, where that was asked for."""
     cosines: Floats | None = None

@@ -16,9 +16,11 @@ from catalog.errors import StoreError
 from catalog.impressions import MemoryImpressions
 from serving.app import create_app
 from serving.live.impressions import MOST_WAITING, Impressions
+from serving.model import Model
 from serving.observe.chart import plane
 from serving.observe.counts import IMPRESSIONS, Counts
 from serving.observe.overview import gini
+from serving.recommend.query import Ranked
 from serving.settings import Settings
 from tests.bundle import senses
 from tests.serving.sensing import Shop, eventually, ids
@@ -39,6 +41,15 @@ def told(client: TestClient, path: str) -> Any:
     answer = client.get(f"/v1/admin/{path}")
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def model_of(client: TestClient) -> Model:
+    model: Model = client.app.state.service.model  # type: ignore[attr-defined]
+    return model
+
+
+def ranked(count: int) -> Ranked:
+    return Ranked(np.arange(count), np.ones(count, np.float32), ["new"] * count)
 
 
 def flush(client: TestClient) -> None:
@@ -92,12 +103,11 @@ class Broken(MemoryImpressions):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_store_that_fails_costs_what_was_noted_and_nothing_else() -> None:
+async def test_a_store_that_fails_costs_what_was_noted_and_nothing_else(room: TestClient) -> None:
     counts = Counts()
     kept = Impressions(Broken(), counts, 1.0)
-    item = {"item_id": "a", "score": 1.0, "source": "new"}
     for number in range(MOST_WAITING + 7):
-        kept.note(str(number), "u", "v", [item])
+        kept.note(str(number), "u", model_of(room), ranked(1))
     await kept.flush()
     await kept.flush()
     assert {labels: n[0] for labels, n in counts.series(IMPRESSIONS, counts.total())} == {
@@ -107,23 +117,23 @@ async def test_a_store_that_fails_costs_what_was_noted_and_nothing_else() -> Non
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_share_of_nothing_notes_nothing() -> None:
+async def test_a_share_of_nothing_notes_nothing(room: TestClient) -> None:
     store = MemoryImpressions()
     kept = Impressions(store, Counts(), 0.0)
     for _ in range(100):
-        kept.note("r", "u", "v", [])
+        kept.note("r", "u", model_of(room), ranked(1))
     await kept.flush()
     assert not store.kept
 
 
-def test_noting_a_list_takes_next_to_nothing() -> None:
+def test_noting_a_list_takes_next_to_nothing(room: TestClient) -> None:
     kept = Impressions(MemoryImpressions(), Counts(), 1.0)
-    items = [{"item_id": str(i), "score": 1.0, "source": "new"} for i in range(10)]
+    model, shown = model_of(room), ranked(10)
     best = float("inf")
     for _ in range(5):
         began = time.perf_counter()
         for _ in range(200):
-            kept.note("r", "u", "v", items)
+            kept.note("r", "u", model, shown)
         best = min(best, (time.perf_counter() - began) / 200)
     assert best < 20e-6
 
