@@ -26,9 +26,9 @@ from bundle.durable import replace_text, sync
 from catalog.errors import ConfigError, NotReadyError, RecommenderError
 from training.config import TrainConfig
 from training.dataset import TrainingData
+from training.names import slug
 from training.run import STARTED, SUMMARY
 from training.split import Split
-from training.tracking import slug
 
 FOLDER = "checkpoints"
 SHARE = 0.02

@@ -1,25 +1,25 @@
 """Experiment tracking: what was trained with which settings, how it went, and which bundle came of it.
 
-A training tells a `Tracker`. MLflow is one; it is imported here and nowhere else, works in a thread of its own and
-never fails a training: a server that is away costs a sentence at the end.
+A training tells a `Tracker`, also when it ends before its end. MLflow is one; it is imported here and nowhere else,
+works in a thread of its own and never fails a training: a server that is away costs a sentence at the end.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import re
 import textwrap
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from training.curves import Curve, picture
+from training.names import flat, numbers, slug
 
+if TYPE_CHECKING:
     from bundle.manifest import Manifest
     from training.run import RunSummary
 
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 RUN_TAG = "towerbridge.run"
 """The tag by which a run folder finds its MLflow run again."""
+ERROR_TAG = "towerbridge.error"
+"""The tag that says why a run failed."""
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -35,7 +37,6 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
 }
-Curve = Sequence[Mapping[str, float]]
 
 
 class Tracker(Protocol):
@@ -50,6 +51,9 @@ class Tracker(Protocol):
     def end(self, summary: RunSummary, curves: Mapping[str, Curve]) -> None:
         """The run is whole."""
 
+    def stop(self, error: BaseException) -> None:
+        """The run ends before its end: it raised, or somebody stopped it."""
+
 
 class Untracked:
     """Nothing is kept."""
@@ -61,6 +65,9 @@ class Untracked:
         """Keep nothing."""
 
     def end(self, summary: RunSummary, curves: Mapping[str, Curve]) -> None:
+        """Keep nothing."""
+
+    def stop(self, error: BaseException) -> None:
         """Keep nothing."""
 
 
@@ -108,12 +115,22 @@ class MlflowStore:
         found = client.search_runs(where, filter_string=f"tags.`{RUN_TAG}` = '{name}'", max_results=1)
         return str(found[0].info.run_id) if found else None
 
-    def set_status(self, client: Any, dataset: str, name: str, status: str) -> str | None:
-        """Say how the MLflow run of a run folder is; returns its id, None where it was not tracked."""
+    def revive(self, client: Any, dataset: str, name: str) -> str | None:
+        """Say that the MLflow run of a run folder goes on; returns its id, None where it was not tracked."""
         known = self.run(client, dataset, name)
-        if known is not None and client.get_run(known).info.status != status:
-            client.update_run(known, status)
+        if known is not None:
+            found = client.get_run(known)
+            if found.info.status != "RUNNING":
+                client.update_run(known, "RUNNING")
+            if ERROR_TAG in found.data.tags:
+                client.delete_tag(known, ERROR_TAG)
         return known
+
+    def bury(self, client: Any, dataset: str, name: str) -> None:
+        """Say that a run was killed where it could not do so itself."""
+        known = self.run(client, dataset, name)
+        if known is not None and client.get_run(known).info.status == "RUNNING":
+            client.set_terminated(known, "KILLED")
 
 
 @dataclass(slots=True)
@@ -127,6 +144,8 @@ class MlflowTracker:
     _told: list[Future[None]] = field(default_factory=list)
     _client: Any = None
     _run: str = ""
+    """Its id; empty where the run could not be begun, and then nothing more is tried."""
+    _ended: bool = False
 
     def begin(self, name: str, dataset: str, settings: Mapping[str, Any]) -> None:
         """Make the run, or find it again; settings are its parameters."""
@@ -136,8 +155,8 @@ class MlflowTracker:
 
             self._client = client = self.store.client()
             for each in self.killed:
-                self.store.set_status(client, dataset, each, "KILLED")
-            known = self.store.set_status(client, dataset, name, "RUNNING")
+                self.store.bury(client, dataset, each)
+            known = self.store.revive(client, dataset, name)
             if known is None:
                 tags = {RUN_TAG: name, "mlflow.runName": name, "towerbridge.dataset": dataset}
                 known = client.create_run(self.store.experiment(client, dataset), tags=tags).info.run_id
@@ -145,13 +164,13 @@ class MlflowTracker:
                 client.log_batch(known, params=parameters)
             self._run = known
 
-        self._tell(start)
+        self._told.append(self._thread.submit(start))
 
     def epoch(self, fit: str, figures: Mapping[str, float]) -> None:
         """Metrics `<fit>/loss` and `<fit>/validation`, by epoch."""
         now = int(time.time() * 1000)
 
-        def log() -> None:
+        def measure() -> None:
             from mlflow.entities import Metric
 
             step = int(figures["epoch"])
@@ -161,7 +180,7 @@ class MlflowTracker:
             ]  # fmt: skip
             self._client.log_batch(self._run, metrics=metrics)
 
-        self._tell(log)
+        self._tell(measure)
 
     def end(self, summary: RunSummary, curves: Mapping[str, Curve]) -> None:
         """Final figures, pictures of the curves, the notes; waits until all is told."""
@@ -178,14 +197,32 @@ class MlflowTracker:
                 self._client.log_figure(self._run, picture(fit, curve), f"curves/{slug(fit)}.png")
             self._client.set_terminated(self._run)
 
-        self._tell(finish)
+        self._last(finish)
+
+    def stop(self, error: BaseException) -> None:
+        """FAILED by an exception, KILLED by whatever else ends a program; waits until all is told."""
+
+        def finish() -> None:
+            if isinstance(error, Exception):
+                self._client.set_tag(self._run, ERROR_TAG, shortly(error) or type(error).__name__)
+                self._client.set_terminated(self._run, "FAILED")
+            else:
+                self._client.set_terminated(self._run, "KILLED")
+
+        # A run that was ended is whole, and may be interrupted while it waits for that to be told.
+        if not self._ended:
+            self._last(finish)
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        self._told.append(self._thread.submit(lambda: what() if self._run else None))
+
+    def _last(self, what: Callable[[], None]) -> None:
+        self._ended = True
+        self._tell(what)
         self._thread.shutdown()
         failed = next((error for each in self._told if (error := each.exception())), None)
         if failed:
             log.warning("MLflow has not kept all of this run: %s", shortly(failed))
-
-    def _tell(self, what: Callable[[], None]) -> None:
-        self._told.append(self._thread.submit(what))
 
 
 def log_bundle(store: MlflowStore, run: str, bundle: Path, manifest: Manifest) -> None:
@@ -242,44 +279,3 @@ def forget_bundles(store: MlflowStore, dataset: str, versions: Collection[str]) 
 def shortly(error: BaseException) -> str:
     """The beginning of an error's message: MLflow quotes whole requests."""
     return textwrap.shorten(str(error), 200)
-
-
-def picture(fit: str, curve: Curve) -> Figure:
-    """Loss and validation by epoch, the best validation marked."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    left = figure.subplots()
-    left.plot([each["epoch"] for each in curve], [each["loss"] for each in curve], color="tab:blue")
-    left.set_xlabel("epoch")
-    left.set_ylabel("loss", color="tab:blue")
-    left.set_title(fit)
-    validated = [(each["epoch"], each["validation"]) for each in curve if "validation" in each]
-    if validated:
-        right = left.twinx()
-        right.plot(*zip(*validated, strict=True), color="tab:orange", marker=".")
-        right.plot(*max(validated, key=lambda each: each[1]), color="tab:orange", marker="o")
-        right.set_ylabel("validation", color="tab:orange")
-    return figure
-
-
-def flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested mappings as `a.b.c` and value; MLflow knows no `@` in names."""
-    for key, value in values.items():
-        name = f"{above}.{key}".removeprefix(".").replace("@", "_at_")
-        if isinstance(value, Mapping):
-            yield from flat(value, name)
-        else:
-            yield name, value
-
-
-def numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """The numbers among nested values."""
-    for name, value in flat(values):
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            yield name, float(value)
-
-
-def slug(label: str) -> str:
-    """A label as a name of files and metrics: `ranker, order` is `ranker-order`."""
-    return re.sub(r"\W+", "-", label)

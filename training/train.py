@@ -73,10 +73,14 @@ def train(
         )
     with Unfinished(folder, Started.now(data, split, config)) as unfinished:
         tracker.begin(folder.name, data.schema.name, asdict(config))
-        course = Course(progress, tracker, unfinished.checkpoints, list(shortcomings(data, split)))
-        with strategy.scope():
-            asked = validation_questions(data, split) if deciding is None else deciding
-            run = fit_all(data, split, asked, config, folder, course)
+        try:
+            course = Course(progress, tracker, unfinished.checkpoints, list(shortcomings(data, split)))
+            with strategy.scope():
+                asked = validation_questions(data, split) if deciding is None else deciding
+                run = fit_all(data, split, asked, config, folder, course)
+        except BaseException as error:  # whatever ends it, SystemExit of a SIGTERM too
+            tracker.stop(error)
+            raise
         unfinished.finish()
     return run
 

@@ -25,13 +25,14 @@ from training.checkpoint import fingerprint
 from training.config import TrainConfig
 from training.course import Course
 from training.dataset import TrainingData
+from training.names import flat
 from training.order import fit_order
 from training.presets import nested, turned
 from training.rating import ENOUGH, fit_rating
 from training.retriever import Retriever, fit_retriever
 from training.space import SPACE
 from training.split import next_item
-from training.tracking import Untracked, flat
+from training.tracking import Untracked
 from training.train import feature_space, fit_early
 
 if TYPE_CHECKING:

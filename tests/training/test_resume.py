@@ -56,7 +56,7 @@ def test_what_is_done_is_not_trained_again(simulated, tmp_path, monkeypatch):
     import training.train as stage
 
     config = little_config(epochs=2, order_epochs=1, rating_epochs=1, order_examples=200, validate_every=1)
-    export, epochs = stage.export, []
+    export, epochs, stopped = stage.export, [], []
 
     class Epochs:
         def begin(self, name, dataset, settings): ...
@@ -67,17 +67,22 @@ def test_what_is_done_is_not_trained_again(simulated, tmp_path, monkeypatch):
         def end(self, summary, curves):
             epochs.append(sorted(curves))
 
+        def stop(self, error):
+            stopped.append(error)
+
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(stage, "export", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as raised:
         train(simulated, config, tmp_path, tracker=Epochs())
+    assert stopped == [raised.value], "whoever follows a training is told at once that it ended"
     assert set(epochs) == {"towers", "towers for the ranker", "ranker, order", "ranker, rating"}
     epochs.clear()
     monkeypatch.setattr(stage, "export", export)
     run = train(simulated, config, tmp_path, tracker=Epochs())
     assert epochs == [["ranker, order", "ranker, rating", "towers", "towers for the ranker"]]
+    assert len(stopped) == 1
     assert Run.open(tmp_path).summary == run.summary
     assert run.summary.training["towers"]["epochs"] == 2
 

@@ -10,17 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from training.tracking import (
-    MlflowStore,
-    MlflowTracker,
-    Untracked,
-    flat,
-    forget_bundles,
-    log_bundle,
-    numbers,
-    picture,
-    slug,
-)
+from training.curves import picture
+from training.names import flat, numbers, slug
+from training.tracking import MlflowStore, MlflowTracker, Untracked, forget_bundles, log_bundle
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="needs the extra `tracking`"),
@@ -105,6 +97,46 @@ def test_a_run_that_was_killed_is_told_by_the_next_one_and_goes_on_all_the_same(
     assert status() == "RUNNING"
     follow(store, "20260104-000000", "killed-shop")
     assert status() == "FINISHED"
+
+
+def test_a_run_that_ends_before_its_end_says_so_at_once(store):
+    client = store.client()
+
+    def known(name):
+        return client.get_run(store.run(client, "broken-shop", name))
+
+    ends = {
+        "20260108-000000": (ValueError("expected more\nthan one user"), "FAILED", "expected more than one user"),
+        "20260108-000001": (MemoryError(), "FAILED", "MemoryError"),
+        "20260108-000002": (KeyboardInterrupt(), "KILLED", None),
+        "20260108-000003": (SystemExit(143), "KILLED", None),
+    }  # fmt: skip
+    for name, (error, status, reason) in ends.items():
+        tracker = MlflowTracker(store)
+        tracker.begin(name, "broken-shop", {})
+        tracker.epoch("towers", CURVE[0])
+        tracker.stop(error)
+        run = known(name)
+        assert (run.info.status, run.data.tags.get("towerbridge.error")) == (status, reason)
+        assert run.info.end_time is not None
+        assert run.data.metrics == {"towers/loss": 6.5}, "what was told before is kept"
+    # The next training finds their folders unfinished; of what they said themselves nothing changes.
+    following = MlflowTracker(store, list(ends))
+    following.begin("20260108-000004", "broken-shop", {})
+    following.end(SUMMARY, {})
+    assert [known(name).info.status for name in ends] == ["FAILED", "FAILED", "KILLED", "KILLED"]
+    # Taken up again and finished, one has not failed any more.
+    _, run = follow(store, "20260108-000000", "broken-shop")
+    assert (run.info.status, run.data.tags.get("towerbridge.error")) == ("FINISHED", None)
+
+
+def test_a_run_that_is_interrupted_when_it_is_whole_stays_whole(store):
+    tracker = MlflowTracker(store)
+    tracker.begin("20260109-000000", "shop", {})
+    tracker.end(SUMMARY, {})
+    tracker.stop(KeyboardInterrupt())
+    client = store.client()
+    assert client.get_run(store.run(client, "shop", "20260109-000000")).info.status == "FINISHED"
 
 
 def test_a_bundle_that_was_removed_is_forgotten_and_its_run_is_not(store, tmp_path):
@@ -198,6 +230,7 @@ def test_without_mlflow_a_training_is_told_to_nobody():
     tracker.begin("run", "shop", {})
     tracker.epoch("towers", CURVE[0])
     tracker.end(SUMMARY, {})
+    tracker.stop(ValueError())
 
 
 SILENT = """
