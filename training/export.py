@@ -18,7 +18,7 @@ from towers.ranker import Ranker
 from training.config import TrainConfig
 from training.order import Ordered
 from training.rating import Rated
-from training.retriever import Retriever, item_inputs
+from training.retriever import Retriever, item_inputs, validation_users
 from training.run import Run, RunSummary
 from training.sources.events import counted
 from training.tabular import TabularOrder
@@ -70,6 +70,7 @@ def export(
             "config": asdict(config),
             "seconds": dict(seconds),
             "notes": list(notes),
+            "validated": len(validation_users(retriever.split, config, rng)),
             "towers": {"epochs": retriever.fitted.epochs, "best_epoch": retriever.fitted.best_epoch,
                        "examples_per_second": round(retriever.fitted.examples_per_second)},
         },

@@ -57,6 +57,42 @@ def test_figures_of_what_was_asked_as_it_serves_count_where_both_have_them() -> 
     assert not judge(asked(0.10, 0.0, "rules", rules=0.21), model(0.1), 0.05).passed
 
 
+def found(recall: float, users: int | None, ndcg: float = 0.2, rank_by: str = "rules") -> Manifest:
+    """A model whose order one source decides, and what its towers find by themselves."""
+    orders = {"retrieval": {"recall@100": recall, "ndcg@10": ndcg}}
+    figures = orders | {name: {"ndcg@10": ndcg} for name in (rank_by, "pipeline")}
+    told = {} if users is None else {"validated": users}
+    return model(None, rank_by, metrics={"validation": figures}, training={"config": KNOBS, **told})
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "users", "passed"),
+    [
+        (0.69, 0.72, 100_000, True), (0.68, 0.72, 100_000, False),  # a twentieth of .72 is .036
+        # 1.96 √((.24 + .25) / 100) = .1372; at a hundred times the users a tenth of that
+        (0.40, 0.50, 100, True), (0.35, 0.50, 100, False), (0.40, 0.50, 10_000, False),
+        (0.0, 0.0, 100, True), (1.0, 1.0, 100, True), (0.95, 1.0, 100, True), (0.94, 1.0, 100, False),
+        (0.0113, 0.0254, 709, False), (0.0141, 0.0254, 709, True),  # 8, 10 and 18 hits
+    ],
+)  # fmt: skip
+def test_towers_that_find_less_than_tolerance_and_chance_explain_are_refused(
+    new: float, old: float, users: int, passed: bool
+) -> None:
+    verdict = judge(found(new, users), found(old, users), 0.05)
+    assert verdict.passed is passed
+    if not passed:
+        assert f"its towers alone have recall@100 {new:.4f}" in verdict.reason
+        assert f"against {old:.4f} of {found(old, users).version}" in verdict.reason
+
+
+def test_towers_are_compared_where_both_models_were_measured() -> None:
+    assert judge(found(0.1, None), found(0.9, 1000), 0.05).passed, "how many were asked is not known"
+    assert judge(found(0.1, 1000), model(0.2, "rules"), 0.05).passed, "what serves was not measured so"
+    assert judge(found(0.1, 1000), None, 0.05).passed, "nothing serves"
+    # What orders the answers is judged as before, however good the towers are.
+    assert not judge(found(0.9, 1000, ndcg=0.1), found(0.5, 1000, ndcg=0.2), 0.05).passed
+
+
 def test_the_first_model_passes_where_it_was_measured() -> None:
     assert judge(model(0.01), None, 0.05).passed
     assert not judge(model(None), None, 0.05).passed
