@@ -56,6 +56,8 @@ ROUTERS = (
 ends in an id comes after those that go on behind one."""
 UPLOADS = ("/v1/items", "/v1/search/image")
 """Beginnings of the paths that take pictures."""
+STOP_SECONDS = 30
+"""Longest wait, when told to stop, for requests that are being answered."""
 
 
 def create_app(
@@ -103,7 +105,7 @@ def create_app(
     problems.install(app)
     app.add_middleware(
         LimitBody, max_bytes=settings.max_body_bytes,
-        uploads=UPLOADS, max_upload_bytes=settings.max_upload_bytes,
+        uploads=UPLOADS, max_upload_bytes=settings.max_upload_bytes, max_held_bytes=settings.max_held_bytes,
     )  # fmt: skip
     app.add_middleware(Traffic)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -129,6 +131,7 @@ def serve(settings: Settings) -> None:
     options: dict[str, Any] = {
         "host": settings.host, "port": settings.port, "access_log": False, "log_level": "info",
         "timeout_keep_alive": 30, "server_header": False, "proxy_headers": False, "http": WholeAnswers,
+        "ws": "none", "timeout_graceful_shutdown": STOP_SECONDS,
     }  # fmt: skip
     if settings.workers == 1:
         uvicorn.run(create_app(settings), **options)

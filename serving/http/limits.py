@@ -1,4 +1,4 @@
-"""A bound on request bodies, before anything is read into memory."""
+"""Bounds on request bodies, on each and on all at once, before more than that is read into memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from serving.http.problems import problem
 
 
 class LimitBody:
-    """ASGI middleware: answers 413 where a body is larger than allowed, declared or not."""
+    """ASGI middleware: 413 where a body is larger than allowed, declared or not; 503 where there are too many."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int, uploads: tuple[str, ...], max_upload_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, uploads: tuple[str, ...], max_upload_bytes: int, max_held_bytes: int
+    ) -> None:  # fmt: skip
         """Wrap an app.
 
         Args:
@@ -20,11 +22,14 @@ class LimitBody:
             max_bytes: of a body.
             uploads: beginnings of the paths that take pictures.
             max_upload_bytes: of a body there.
+            max_held_bytes: of all bodies whose requests have not ended; one alone is never too much.
         """
         self._app = app
         self._max_bytes = max_bytes
         self._uploads = uploads
         self._max_upload_bytes = max_upload_bytes
+        self._max_held_bytes = max_held_bytes
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, counting the bytes of its body."""
@@ -41,13 +46,23 @@ class LimitBody:
         async def counted() -> Message:
             nonlocal read
             message = await receive()
-            read += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            read += size
+            self._held += size
+            # Whoever reads the body lets these through to the app's handler of HTTP errors.
             if read > most:
-                # Whoever reads the body lets this one through to the app's handler of HTTP errors.
                 raise HTTPException(413, _expected(most, read))
+            if read < self._held > self._max_held_bytes:
+                raise HTTPException(
+                    503, f"expected bodies of at most {self._max_held_bytes} bytes at the same time, found "
+                    f"{self._held}; try again in a moment",
+                )  # fmt: skip
             return message
 
-        await self._app(scope, counted, send)
+        try:
+            await self._app(scope, counted, send)
+        finally:
+            self._held -= read
 
 
 def _expected(most: int, size: int) -> str:

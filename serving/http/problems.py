@@ -18,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from catalog.errors import BundleError, ConfigError, DataError, NotReadyError, RecommenderError, StoreError
 
@@ -129,6 +130,10 @@ def install(app: FastAPI) -> None:
         answer.headers.update({key.lower(): value for key, value in (error.headers or {}).items()})
         return answer
 
+    async def gone(request: Request, error: Exception) -> Response:
+        # Nobody hears it, but it is counted: as what a client did, which is no failure of ours.
+        return problem(request, HTTPStatus.BAD_REQUEST, "expected a whole body, found the connection closed")
+
     async def unexpected(request: Request, error: Exception) -> Response:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
         detail = f"something that should not happen did; the log has it under request {request_id(request)}"
@@ -138,6 +143,7 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, unexpected)
 
 
