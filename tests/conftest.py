@@ -37,7 +37,7 @@ def mongo_database(mongo_uri: str) -> Iterator[str]:
     """The name of a database of this test's own, dropped after it."""
     name = f"towerbridge_test_{uuid.uuid4().hex[:12]}"
     yield name
-    with pymongo.MongoClient[dict[str, object]](mongo_uri, serverSelectionTimeoutMS=5000) as client:
+    with pymongo.MongoClient[dict[str, object]](mongo_uri, serverSelectionTimeoutMS=60_000) as client:
         client.drop_database(name)
 
 

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from catalog.mongod import find_mongod
+from tests.patience import PATIENCE, PATIENT_SERVER, free_port
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "towerbridge"]
@@ -40,7 +40,7 @@ def environment(tmp_path_factory):
     quiet = {name: value for name, value in kept.items() if not name.startswith(("TF_CPP", "ABSL"))}
     return {
         **quiet, "PYTHONPATH": str(ROOT), "TOWERBRIDGE_HOME": str(folder / "home"),
-        "TOWERBRIDGE_ENCODERS_IMAGE": "hashing", "PWD": str(folder),
+        "TOWERBRIDGE_ENCODERS_IMAGE": "hashing", "PWD": str(folder), **PATIENT_SERVER,
     }  # fmt: skip
 
 
@@ -141,16 +141,14 @@ def ask(address, body=None):
     """The answer to a request, as JSON."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(address, data, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return json.load(answer)
 
 
 @pytest.fixture
 def service(environment, tmp_path, demo):
     """The address of the service and its process, stopped afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [*COMMAND, "serve", "--port", str(port)], cwd=environment["PWD"], env=environment,
@@ -158,7 +156,7 @@ def service(environment, tmp_path, demo):
         )  # fmt: skip
         try:
             address = f"http://127.0.0.1:{port}"
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 2 * PATIENCE
             while True:
                 try:
                     ask(f"{address}/health/ready")
@@ -170,7 +168,7 @@ def service(environment, tmp_path, demo):
                     time.sleep(0.1)
             yield address, process
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(PATIENCE)
         finally:
             process.kill()
             process.wait()

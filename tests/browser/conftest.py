@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from serving.app import create_app
 from serving.http.connection import WholeAnswers
 from serving.settings import Settings
+from tests.patience import PATIENCE, eventually
 from tests.serving.sensing import Shop, sensing_bundle
 
 if TYPE_CHECKING:
@@ -59,16 +59,13 @@ def listening(shop: Shop, **more: Any) -> Iterator[str]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        until = time.monotonic() + 30
-        while not server.started or app.state.service.online is None:
-            assert thread.is_alive(), "the server ended while it started"
-            assert time.monotonic() < until, "the server was not ready in time"
-            time.sleep(0.01)
+        eventually(lambda: not thread.is_alive() or (server.started and app.state.service.online is not None))
+        assert thread.is_alive(), "the server ended while it started"
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE)
 
 
 @pytest.fixture(scope="package")
@@ -101,7 +98,7 @@ def visit(browser: Browser, address: str) -> Iterator[Opener]:
         )  # fmt: skip
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE * 1000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if "Policy" in said.text else None)
         if before:

@@ -14,6 +14,7 @@ from bundle import versions
 from tests.browser.conftest import KEY, listening
 from tests.browser.test_accessible import findings
 from tests.bundle import senses
+from tests.patience import PATIENCE
 from tests.serving.sensing import Shop
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def enter(browser: Browser, room: str) -> Iterator[Entrance]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE * 1000)
         page.add_init_script(f"sessionStorage.setItem('towerbridge.admin-key', {KEY!r})")
         page.goto(f"/admin#{page_name}")
         return page
@@ -68,6 +69,7 @@ def enter(browser: Browser, room: str) -> Iterator[Entrance]:
 def test_only_the_key_opens_it_and_the_tab_alone_keeps_it(browser: Browser, room: str) -> None:
     context = browser.new_context(base_url=room)
     page = context.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
     page.goto("/admin")
     page.get_by_label("Admin key").fill("a guess")
     page.get_by_role("button", name="Enter").click()
@@ -88,7 +90,7 @@ def test_versions_stand_side_by_side_and_another_is_promoted_and_taken_back(
     enter: Entrance, room: str
 ) -> None:
     def answering() -> str:
-        version: str = httpx.get(f"{room}/health/ready").json()["model_version"]
+        version: str = httpx.get(f"{room}/health/ready", timeout=PATIENCE).json()["model_version"]
         return version
 
     page = enter("models")
@@ -111,7 +113,7 @@ def test_versions_stand_side_by_side_and_another_is_promoted_and_taken_back(
 
 def test_the_overview_tells_of_what_was_asked(enter: Entrance, room: str) -> None:
     for _ in range(20):
-        assert httpx.get(f"{room}/v1/users/u0/recommendations?limit=3").status_code == 200
+        assert httpx.get(f"{room}/v1/users/u0/recommendations?limit=3", timeout=PATIENCE).status_code == 200
     page = enter("overview")
     route = page.locator("tr", has_text="GET /v1/users/{user_id")
     route.first.wait_for()

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.browser.conftest import CARD, KEY, Opener, listed, listening, problem
 from tests.browser.painting import painted, watch
 from tests.bundle import senses
-from tests.serving.sensing import Shop, eventually
+from tests.patience import eventually
+from tests.serving.sensing import Shop
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 IDS = "[...document.querySelectorAll('.list [data-card]')].map(card => card.dataset.card)"
+
+
+def themes(page: Page, count: int = 4) -> set[str]:
+    """What the first items of the list are about."""
+    return {senses.theme(int(one[1:])) for one in listed(page)[:count]}
 
 
 def events(shop: Shop, user: str) -> list[tuple[str, str, float | None]]:
@@ -21,14 +31,21 @@ def events(shop: Shop, user: str) -> list[tuple[str, str, float | None]]:
 
 
 def test_a_list_is_painted_within_a_second_and_nothing_moves_after(visit: Opener) -> None:
+    """A second of a machine on which an empty page takes a twentieth of one."""
+
+    def nothing(page: Page) -> None:
+        page.route("**/empty", lambda route: route.fulfill(content_type="text/html", body="<main>-</main>"))
+        watch("main")(page)
+
     took = []
-    for _ in range(3):  # the machine may be busy with something else
+    for _ in range(5):
         found = painted(visit(before=watch(CARD)))
         assert found.moved < 0.02
-        took.append(found.milliseconds)
-        if took[-1] <= 1000:
-            break
-    assert min(took) <= 1000, took
+        empty = painted(visit("/empty", wait="main", before=nothing))
+        took.append((found.milliseconds, empty.milliseconds))
+        if found.milliseconds <= max(1000, 20 * empty.milliseconds):
+            return
+    raise AssertionError(took)
 
 
 def test_a_card_says_what_it_is_and_why_it_is_there(visit: Opener, shop: Shop) -> None:
@@ -63,18 +80,21 @@ def test_a_like_is_recorded_and_changes_the_list_at_once(visit: Opener, shop: Sh
     assert [senses.theme(int(one[1:])) for one in after[:3]] == [theme] * 3
     assert [senses.theme(int(one[1:])) for one in before[:3]] != [theme] * 3
     assert events(shop, "liker") == [(liked, "rating", 5.0)]
-    assert "The list has changed" in page.locator("[role=status]").inner_text()
+    page.locator("[role=status]", has_text="The list has changed").wait_for(state="attached")
 
 
 def test_a_dismissal_hides_at_once_can_be_undone_and_is_told_when_it_no_longer_can(
     visit: Opener, shop: Shop
 ) -> None:
-    page = visit("/?user=picky")
+    # What can be undone for six seconds can be for six minutes, so that it does not end between two clicks.
+    slowly = """const before = setTimeout;
+        window.setTimeout = (then, after, ...with_) => before(then, after >= 5000 ? 60 * after : after, ...with_);"""
+    page = visit("/?user=picky", before=lambda page: page.add_init_script(slowly))
     first, second, *_ = listed(page)
     for gone in (first, second):
         page.locator(f"{CARD}[data-card={gone}]").hover()
         page.locator(f"{CARD}[data-card={gone}] .dismiss").click()
-        assert gone not in listed(page)
+        eventually(lambda gone=gone: gone not in listed(page))  # type: ignore[misc]
     page.get_by_role("button", name="Undo").last.click()
     page.wait_for_selector(f"{CARD}[data-card={second}]")
     assert events(shop, "picky") == []
@@ -92,8 +112,7 @@ def test_weights_of_ones_own_order_the_list_by_likeness(visit: Opener) -> None:
     by_text = listed(page)
     page.get_by_role("slider", name="Variety").fill("1")
     page.wait_for_function(f"old => ({IDS}).join() !== old", arg=",".join(by_text))
-    themes = {senses.theme(int(one[1:])) for one in listed(page)[:4]}
-    assert len(themes) > 1
+    eventually(lambda: len(themes(page)) > 1)
 
 
 def test_words_and_pictures_find(visit: Opener) -> None:
@@ -101,13 +120,12 @@ def test_words_and_pictures_find(visit: Opener) -> None:
     page.keyboard.press("/")
     page.keyboard.type("garlic soup")
     page.get_by_role("heading", name="Found for").wait_for()
-    page.wait_for_selector(CARD)
-    assert senses.theme(int(listed(page)[0][1:])) == "cooking"
+    eventually(lambda: themes(page, 1) == {"cooking"})
     green = {"name": "x.png", "mimeType": "image/png", "buffer": senses.picture(senses.THEMES["football"][1])}
     page.get_by_label("Picture to search by").set_input_files(green)
     page.get_by_role("heading", name="What looks like your picture").wait_for()
     page.locator(".source", has_text="by picture").first.wait_for()
-    assert {senses.theme(int(one[1:])) for one in listed(page)[:4]} == {"football"}
+    eventually(lambda: themes(page) == {"football"})
     page.get_by_role("button", name="Clear the search").click()
     page.get_by_role("heading", name="Recommended").wait_for()
 
@@ -141,7 +159,7 @@ def test_a_picture_that_is_dropped_anywhere_is_searched_by(visit: Opener) -> Non
         data,
     )
     page.locator(".source", has_text="by picture").first.wait_for()
-    assert {senses.theme(int(one[1:])) for one in listed(page)[:4]} == {"horror"}
+    eventually(lambda: themes(page) == {"horror"})
 
 
 @pytest.mark.parametrize(("motion", "moving"), [("no-preference", True), ("reduce", False)])
@@ -181,7 +199,7 @@ def test_an_item_that_is_added_turns_up(visit: Opener) -> None:
     page.keyboard.press("Escape")
     page.get_by_label("Search", exact=True).fill("Zanzibar chowder")
     page.locator(f"{CARD} .card-title", has_text="Zanzibar chowder").wait_for()
-    assert page.locator(f"{CARD} .source").first.inner_text() == "by name"
+    page.locator(f"{CARD}:first-child .source", has_text="by name").wait_for()
 
 
 def test_what_is_wrong_with_an_item_is_said_beside_its_field(visit: Opener) -> None:
@@ -239,7 +257,7 @@ def test_everything_can_be_done_by_keyboard(visit: Opener, shop: Shop) -> None:
     columns = page.evaluate(
         "getComputedStyle(document.querySelector('.cards.grid')).gridTemplateColumns.split(' ').length"
     )
-    assert page.evaluate(focus) == ids[1 + columns]
+    eventually(lambda: page.evaluate(focus) == ids[1 + columns])
     page.keyboard.press("Home")
     page.keyboard.press("x")
     page.wait_for_function(f"() => {focus} === '{ids[1]}'")  # the next one has its place, and the focus
@@ -255,7 +273,7 @@ def test_everything_can_be_done_by_keyboard(visit: Opener, shop: Shop) -> None:
     page.wait_for_function(f"() => {focus} && {focus} !== '{ids[1]}'")
     assert (ids[1], "click", None) in events(shop, "typist")
     at = page.evaluate(focus)
-    assert listed(page)[0] == at
+    eventually(lambda: listed(page)[0] == at)
     page.keyboard.press("l")
     eventually(lambda: (at, "rating", 5.0) in events(shop, "typist"))
 

@@ -50,10 +50,10 @@ def nobody() -> str:
 
 
 def test_an_absent_server_is_an_answer_within_the_timeout(nobody: str) -> None:
-    begin = time.monotonic()
+    began = time.monotonic()
     with pytest.raises(StoreError, match="no MongoDB server answered"):
         MongoStore.open(nobody, "x", selection_timeout_ms=200)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - began < 15, "and not within the driver's half a minute"
 
 
 def test_serving_is_told_too(nobody: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from catalog.errors import StoreError
 from catalog.mongod import URI_VARIABLE, find_mongod, is_writable, open_server
+from tests.patience import PATIENCE
 
 pytestmark = [
     pytest.mark.mongo,
@@ -48,14 +49,14 @@ def hold(home: Path) -> tuple[subprocess.Popen[str], str]:
 
 
 def answers(uri: str) -> bool:
-    return is_writable(int(uri.rpartition(":")[2].partition("/")[0]), 0.5)
+    return is_writable(int(uri.rpartition(":")[2].partition("/")[0]), PATIENCE)
 
 
 def state(home: Path) -> dict[str, int]:
     return json.loads((home / "mongo/server.json").read_text())
 
 
-def gone(pid: int, seconds: float = 20) -> bool:
+def gone(pid: int, seconds: float = PATIENCE) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -75,9 +76,7 @@ def test_a_configured_server_wins(tmp_path: Path) -> None:
 
 def test_it_starts_writes_and_stops_and_the_data_stays(home: Path) -> None:
     for visit in range(2):
-        begin = time.monotonic()
         with open_server(home, PATH_ONLY) as uri:
-            assert time.monotonic() - begin < 15
             with pymongo.MongoClient(uri, w="majority", journal=True) as client:
                 assert client["d"]["c"].count_documents({}) == visit
                 client["d"]["c"].insert_one({"visit": visit})

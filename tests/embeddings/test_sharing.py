@@ -16,16 +16,16 @@ from embeddings.hashing import HashingTextEncoder
 from embeddings.job import content_vectors, embed, select
 from embeddings.mongo import MongoEmbeddingStore
 from tests.embeddings.test_job import Counting, PowerCut
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.mongo
 ITEMS, BATCH = 160, 8
-CLAIM_SECONDS = 1.5
 CODE = """
 import sys, time
 import pymongo
 from embeddings.job import embed
 from embeddings.mongo import MongoEmbeddingStore
-from tests.embeddings.test_sharing import BATCH, CLAIM_SECONDS, catalogue
+from tests.embeddings.test_sharing import BATCH, catalogue
 from tests.embeddings.test_job import Counting
 
 class Slow(Counting):
@@ -38,7 +38,7 @@ with pymongo.MongoClient(sys.argv[1]) as client:
     store = MongoEmbeddingStore(client[sys.argv[2]])
     print("ready", flush=True)
     sys.stdin.readline()
-    report = embed(catalogue(), Slow(), store, BATCH, claim_seconds=CLAIM_SECONDS)
+    report = embed(catalogue(), Slow(), store, BATCH, claim_seconds=float(sys.argv[4]))
     print("done", report.encoded, report.reused, report.items)
 """
 
@@ -47,10 +47,10 @@ def catalogue() -> list[Item]:
     return [Item(ItemId(str(n)), f"title {n}", "word " * (n % 5)) for n in range(ITEMS)]
 
 
-def start(uri: str, database: str, seconds_a_batch: float) -> subprocess.Popen[str]:
+def start(uri: str, database: str, seconds_a_batch: float, claim_seconds: float) -> subprocess.Popen[str]:
     """A process that has opened the store and waits for a line to begin."""
     process = subprocess.Popen(
-        [sys.executable, "-c", CODE, uri, database, str(seconds_a_batch)],
+        [sys.executable, "-c", CODE, uri, database, str(seconds_a_batch), str(claim_seconds)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -81,10 +81,10 @@ def check_vectors(uri: str, database: str) -> None:
 
 
 def test_two_processes_share_the_work(mongo_uri: str, mongo_database: str) -> None:
-    processes = [start(mongo_uri, mongo_database, 0.05) for _ in range(2)]
+    processes = [start(mongo_uri, mongo_database, 0.2, 2 * PATIENCE) for _ in range(2)]
     for process in processes:
         go(process)
-    outputs = [process.communicate(timeout=60) for process in processes]
+    outputs = [process.communicate(timeout=2 * PATIENCE) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     shares = [taken(output) for output, _ in outputs]
     assert sorted(shares[0] + shares[1], key=int) == [str(n) for n in range(ITEMS)], "each item once"
@@ -95,7 +95,8 @@ def test_two_processes_share_the_work(mongo_uri: str, mongo_database: str) -> No
 
 
 def test_what_a_killed_process_had_in_hand_is_taken_over(mongo_uri: str, mongo_database: str) -> None:
-    doomed, heir = start(mongo_uri, mongo_database, 0.3), start(mongo_uri, mongo_database, 0.01)
+    # The heir comes past what the dead one holds while that still counts, and again when it does not.
+    doomed, heir = (start(mongo_uri, mongo_database, seconds, 6.0) for seconds in (0.5, 0.01))
     go(doomed)
     assert doomed.stdout is not None
     lost = [taken(doomed.stdout.readline()) for _ in range(2)][-1]  # it has begun its second batch
@@ -104,7 +105,7 @@ def test_what_a_killed_process_had_in_hand_is_taken_over(mongo_uri: str, mongo_d
     assert doomed.returncode == -signal.SIGKILL
     assert taken(rest) == []
     go(heir)
-    output, errors = heir.communicate(timeout=60)
+    output, errors = heir.communicate(timeout=2 * PATIENCE)
     assert heir.returncode == 0, errors
     inherited = taken(output)
     assert len(inherited) == len(set(inherited)) == ITEMS - BATCH, "all but the batch that was finished"

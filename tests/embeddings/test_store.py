@@ -14,10 +14,13 @@ from catalog.errors import StoreError
 from embeddings.claims import Claims
 from embeddings.mongo import MongoEmbeddingStore
 from embeddings.store import EmbeddingStore, MemoryEmbeddingStore, SelectedEncoder
+from tests.patience import eventually
 
 VECTORS = np.array([[0.6, 0.8], [1, 0], [1 / 3, -2e-30]], np.float32)
 HASHES = ["a" * 32, "b" * 32, "c" * 32]
 FINE = [None, None, None]
+LONG = 600.0
+"""Seconds that no claim outlives in a test."""
 
 
 @pytest.fixture
@@ -98,52 +101,50 @@ class TestClaims:
     """Whatever the store: a content is in one hand at a time."""
 
     def test_the_first_gets_it_and_the_second_the_rest(self, store: EmbeddingStore) -> None:
-        assert store.claim("e", HASHES[:2], "a", 30) == set(HASHES[:2])
-        assert store.claim("e", HASHES, "b", 30) == {HASHES[2]}
-        assert store.claim("f", HASHES, "b", 30) == set(HASHES), "another encoder is another matter"
+        assert store.claim("e", HASHES[:2], "a", LONG) == set(HASHES[:2])
+        assert store.claim("e", HASHES, "b", LONG) == {HASHES[2]}
+        assert store.claim("f", HASHES, "b", LONG) == set(HASHES), "another encoder is another matter"
         assert store.known("e", HASHES) == {}, "claimed is not known"
         assert not store.matrix("e", HASHES, 2)[1].any()
 
     def test_who_claims_again_keeps_it(self, store: EmbeddingStore) -> None:
-        store.claim("e", HASHES, "a", 0.3)
-        time.sleep(0.2)
-        assert store.claim("e", HASHES, "a", 30) == set(HASHES)
-        time.sleep(0.2)
-        assert store.claim("e", HASHES, "b", 30) == set()
+        store.claim("e", HASHES, "a", 0.1)
+        assert store.claim("e", HASHES, "a", LONG) == set(HASHES)
+        time.sleep(0.15)
+        assert store.claim("e", HASHES, "b", LONG) == set()
 
     def test_claims_run_out(self, store: EmbeddingStore) -> None:
         store.claim("e", HASHES, "a", 0.1)
-        assert store.claim("e", HASHES, "b", 30) == set()
         time.sleep(0.15)
-        assert store.claim("e", HASHES[:1], "b", 30) == {HASHES[0]}
-        assert store.claim("e", HASHES, "a", 30) == set(HASHES[1:])
+        assert store.claim("e", HASHES[:1], "b", LONG) == {HASHES[0]}
+        assert store.claim("e", HASHES, "a", LONG) == set(HASHES[1:])
 
     def test_what_was_put_cannot_be_claimed(self, store: EmbeddingStore) -> None:
-        store.claim("e", HASHES, "a", 30)
+        store.claim("e", HASHES, "a", LONG)
         store.put("e", HASHES, VECTORS, [None, "is damaged", None])
-        assert store.claim("e", HASHES, "b", 30) == set()
-        assert store.claim("e", HASHES, "b", 30, retry=True) == {HASHES[1]}
+        assert store.claim("e", HASHES, "b", LONG) == set()
+        assert store.claim("e", HASHES, "b", LONG, retry=True) == {HASHES[1]}
         assert store.known("e", HASHES) == {HASHES[0]: None, HASHES[1]: "is damaged", HASHES[2]: None}
         np.testing.assert_array_equal(store.matrix("e", HASHES, 2)[0], VECTORS * [[1], [0], [1]])
 
     def test_what_is_released_is_free_and_what_was_put_stays(self, store: EmbeddingStore) -> None:
-        store.claim("e", HASHES, "a", 30)
+        store.claim("e", HASHES, "a", LONG)
         store.put("e", HASHES[:1], VECTORS[:1], ["is damaged"])
         store.release("e", HASHES, "b")
-        assert store.claim("e", HASHES, "b", 30) == set(), "it was not b's to release"
+        assert store.claim("e", HASHES, "b", LONG) == set(), "it was not b's to release"
         store.release("e", HASHES, "a")
-        assert store.claim("e", HASHES, "b", 30, retry=True) == set(HASHES)
+        assert store.claim("e", HASHES, "b", LONG, retry=True) == set(HASHES)
         store.release("e", HASHES, "b")
         assert store.known("e", HASHES) == {HASHES[0]: "is damaged"}
 
     def test_nothing_is_fine(self, store: EmbeddingStore) -> None:
-        assert store.claim("e", [], "a", 30) == set()
+        assert store.claim("e", [], "a", LONG) == set()
         store.release("e", [], "a")
 
     def test_of_many_at_once_each_content_goes_to_one(self, store: EmbeddingStore) -> None:
         hashes = [f"{number:032x}" for number in range(300)]
         with ThreadPoolExecutor(8) as pool:
-            taken = list(pool.map(lambda owner: store.claim("e", hashes, f"owner {owner}", 30), range(8)))
+            taken = list(pool.map(lambda owner: store.claim("e", hashes, f"owner {owner}", LONG), range(8)))
         assert sorted(each for part in taken for each in part) == hashes
 
 
@@ -166,9 +167,17 @@ class TestHeld:
 
     def test_claims_are_kept_up_while_the_work_lasts(self) -> None:
         store = MemoryEmbeddingStore()
+        kept_up, claim = [], store.claim
+
+        def watched(*given: Any) -> set[str]:
+            kept_up.append(given)
+            return claim(*given)
+
+        store.claim = watched  # type: ignore[method-assign]
         with Claims(store, "e", seconds=0.3).held(HASHES):
-            time.sleep(0.8)
-            assert store.claim("e", HASHES, "another", 30) == set()
+            eventually(lambda: len(kept_up) > 3)
+        assert {(owner, seconds) for _, _, owner, seconds, _ in kept_up} == {(kept_up[0][2], 0.3)}
+        assert all(set(hashes) == set(HASHES) for _, hashes, *_ in kept_up)
 
 
 @pytest.mark.mongo
@@ -215,7 +224,7 @@ class TestMongo:
             for call in (
                 lambda: store.put("e", HASHES, VECTORS, FINE),
                 lambda: store.known("e", HASHES),
-                lambda: store.claim("e", HASHES, "a", 30),
+                lambda: store.claim("e", HASHES, "a", LONG),
                 lambda: store.release("e", HASHES, "a"),
                 lambda: store.select("text", None),
                 lambda: store.selected("text"),

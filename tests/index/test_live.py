@@ -16,6 +16,7 @@ from index import live
 from index.exact import ExactIndex
 from index.faiss_index import FaissIndex
 from index.live import LiveIndex
+from tests.patience import PATIENCE
 
 DIM = 3
 NUMBERS = st.integers(-3, 3)
@@ -139,13 +140,13 @@ def test_writes_during_a_merge_are_kept(monkeypatch: pytest.MonkeyPatch) -> None
 
     def slowly(self: FaissIndex, vectors: Floats) -> FaissIndex:
         building.set()
-        assert written.wait(10)
+        assert written.wait(PATIENCE)
         return extended(self, vectors)
 
     monkeypatch.setattr(FaissIndex, "extended", slowly)
     merging = threading.Thread(target=index.merge)
     merging.start()
-    assert building.wait(10)
+    assert building.wait(PATIENCE)
     index.remove(rows(0, 4))
     index.put(rows(5, 6), np.eye(2, 4, dtype=np.float32) * 8)
     during = found(index, [1, 1, 1, 1])

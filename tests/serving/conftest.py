@@ -16,6 +16,7 @@ from catalog.store import LiveStore
 from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle.make import USERS, item_id, items, make_bundle
+from tests.patience import eventually
 from tests.serving.sensing import sensing_bundle, shop, worker
 
 __all__ = ["sensing_bundle", "shop", "worker"]
@@ -56,11 +57,14 @@ def client_of(settings: Settings, store: LiveStore | None) -> Iterator[TestClien
     """A client of a started app whose model has been opened."""
     app = create_app(settings, store=store)
     with TestClient(app, raise_server_exceptions=False) as client:
-        for _ in range(500):
-            answer = client.get("/health/ready")
-            if answer.status_code == 200 or "being opened" not in answer.json()["detail"]:
-                break
+        eventually(lambda: opened(client))
         yield client
+
+
+def opened(client: TestClient) -> bool:
+    """Whether there is a model, or a reason why there is none."""
+    answer = client.get("/health/ready")
+    return answer.status_code == 200 or "being opened" not in answer.json()["detail"]
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from embeddings.store import MemoryEmbeddingStore
 from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle import senses
+from tests.patience import eventually
 
 
 class Shop:
@@ -46,15 +46,6 @@ class Shop:
         with TestClient(app, raise_server_exceptions=False, **local) as client:  # type: ignore[arg-type]
             eventually(lambda: client.get("/health/ready").status_code == 200)
             yield client
-
-
-def eventually(true: Callable[[], bool], seconds: float = 5.0) -> float:
-    """Wait until something is true; returns how long it took."""
-    began = time.monotonic()
-    while not true():
-        assert time.monotonic() - began < seconds, "it did not become true in time"
-        time.sleep(0.002)
-    return time.monotonic() - began
 
 
 def body_of(item: Item, **changes: Any) -> dict[str, Any]:

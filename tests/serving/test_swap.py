@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ from serving.app import create_app
 from serving.service import Service
 from serving.settings import Settings
 from tests.bundle import senses
-from tests.serving.sensing import Shop, body_of, eventually, ids
+from tests.patience import eventually
+from tests.serving.sensing import Shop, body_of, ids
 
 A, B, C = "20260101-000000-aaaaaa", "20260102-000000-bbbbbb", "20260103-000000-cccccc"
 
@@ -76,7 +78,7 @@ def mapped(home: Path) -> set[str]:
 
 
 class Visitors:
-    """Threads that ask without pause, and what they were answered."""
+    """Threads that ask again and again, and what they were answered."""
 
     def __init__(self, client: TestClient, count: int = 3) -> None:
         self.seen: list[tuple[int, str]] = []
@@ -105,6 +107,8 @@ class Visitors:
                 body: Any = answer.json()
                 self.seen.append((answer.status_code, body.get("model_version", answer.text)))
                 assert body.get("items"), body
+                # They share an interpreter with what opens the next model, which has a processor elsewhere.
+                time.sleep(0.005)
 
 
 def test_swaps_and_rollbacks_under_steady_traffic_fail_no_request(home: Path, shop: Shop) -> None:
@@ -134,10 +138,10 @@ def test_a_version_promoted_elsewhere_is_followed_by_every_worker(home: Path, sh
     with serving(home, shop) as one, serving(home, shop) as other:
         versions.promote(home / "bundles" / "shop", B)
         for client in (one, other):
-            assert eventually(lambda c=client: answered_by(c) == B) < 2.0  # type: ignore[misc]
+            eventually(lambda c=client: answered_by(c) == B)  # type: ignore[misc]
         assert one.post(f"/v1/models/{C}/promote").json() == {"version": C, "before": B}
         assert answered_by(one) == C
-        assert eventually(lambda: answered_by(other) == C) < 2.0
+        eventually(lambda: answered_by(other) == C)
 
 
 def test_a_version_that_does_not_verify_is_refused_and_the_old_one_goes_on(home: Path, shop: Shop) -> None:

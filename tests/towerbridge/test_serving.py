@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 
 from catalog.mongod import find_mongod
 from tests.bundle.make import VERSION, make_bundle
+from tests.patience import PATIENCE, PATIENT_SERVER, free_port
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-m", "towerbridge"]
@@ -26,7 +26,8 @@ pytestmark = pytest.mark.mongo
 def environment(tmp_path):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TOWERBRIDGE_")}
     home = tmp_path / "home"
-    return {**kept, "PYTHONPATH": str(ROOT), "TOWERBRIDGE_HOME": str(home), "TOWERBRIDGE_DATASET": "tiny"}
+    ours = {"PYTHONPATH": str(ROOT), "TOWERBRIDGE_HOME": str(home), "TOWERBRIDGE_DATASET": "tiny"}
+    return {**kept, **ours, **PATIENT_SERVER}
 
 
 @pytest.fixture
@@ -47,18 +48,12 @@ def towerbridge(tmp_path, environment):
     return run
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def get(address, seconds=30.0):
+def get(address):
     """The JSON of an address, asked until it answers 200."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + 2 * PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(address, timeout=5) as answer:
+            with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
                 return json.load(answer)
         except (urllib.error.URLError, ConnectionError) as error:
             if isinstance(error, urllib.error.HTTPError):
@@ -138,7 +133,7 @@ def test_the_service_starts_answers_and_stops_with_its_mongod(
         server = json.loads((tmp_path / "home" / "mongo" / "server.json").read_text())
         assert len(answer["items"]) == 2
         process.send_signal(sent)
-        code = process.wait(30)
+        code = process.wait(PATIENCE)
     finally:
         process.kill()
         process.wait()

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from catalog.memory import MemoryStore
 from serving.app import create_app
 from serving.settings import Settings
-from tests.serving.sensing import eventually
+from tests.patience import eventually
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from embeddings.content import UnreadableError
 from serving.live import fetch as fetching
 from serving.live.fetch import fetch, is_public, resolve
 from tests.bundle import senses
+from tests.patience import PATIENCE
 from tests.serving.sensing import Shop
 
 PICTURE = senses.picture((1, 2, 3))
@@ -39,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Type", "image/png")
             self.end_headers()
-            for _ in range(100):
+            for _ in range(1200):  # a minute, if nobody hangs up
                 self.wfile.write(b"x")
                 time.sleep(0.05)
         elif path == "/endless":
@@ -78,7 +79,12 @@ def port() -> Iterator[int]:
 
 def get(port: int, path: str, host: str = "shop.example", **more: Any) -> bytes:
     """Fetch from our own server under another name: the look-up says where it is, and that it is public."""
-    bounds = {"most": 100_000, "seconds": 2.0, "resolve": lambda *_: ["127.0.0.1"], "public": lambda _: True}
+    bounds = {
+        "most": 100_000,
+        "seconds": PATIENCE,
+        "resolve": lambda *_: ["127.0.0.1"],
+        "public": lambda _: True,
+    }
     return fetch(f"http://{host}:{port}{path}", frozenset({f"shop.example:{port}"}), **(bounds | more))
 
 
@@ -111,7 +117,7 @@ def test_time_is_bounded_for_all_of_it(port: int) -> None:
     began = time.monotonic()
     with pytest.raises(UnreadableError, match=r"did not come within 0\.5 s"):
         get(port, "/slow", seconds=0.5)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 20, "and not when the host has said all"
 
 
 @pytest.mark.parametrize(

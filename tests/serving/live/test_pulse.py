@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from serving.recommend.pipeline import Pipeline
 from serving.recommend.query import Query
 from serving.settings import Settings
 from tests.bundle.make import item_id
+from tests.patience import eventually, eventually_here
 from tests.serving.conftest import client_of
 from tests.serving.recommend.test_pipeline import STRANGER
 
@@ -124,7 +124,7 @@ def test_a_store_that_fails_is_asked_again(bundle: Bundle, monkeypatch: pytest.M
     async def story() -> None:
         await worker.live.append([click("a", 7)])
         task = asyncio.create_task(worker.pulse.follow())
-        await until_in_loop(lambda: 7 in worker.counts())
+        await eventually_here(lambda: 7 in worker.counts())
         task.cancel()
 
     asyncio.run(story())
@@ -136,7 +136,7 @@ def test_a_question_that_hangs_ends_and_lets_requests_through(monkeypatch: pytes
     guarded = GuardedStore(live, read_seconds=0.02, write_seconds=1, retry_seconds=60)
 
     async def hang(since: int, limit: int) -> object:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
         raise AssertionError("it was waited for")
 
     monkeypatch.setattr(live, "news", hang)
@@ -150,14 +150,6 @@ def test_a_question_that_hangs_ends_and_lets_requests_through(monkeypatch: pytes
     asyncio.run(story())
 
 
-async def until_in_loop(happened: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if happened():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen within five seconds")
-
-
 def test_two_workers_on_one_store_trend_alike(bundle_path: Path, store: MemoryStore) -> None:
     settings = Settings(bundle=bundle_path, user_seconds=0, trending_seconds=0.02)
     with client_of(settings, store.live()) as here, client_of(settings, store.live()) as there:
@@ -168,7 +160,4 @@ def test_two_workers_on_one_store_trend_alike(bundle_path: Path, store: MemorySt
             )
             assert told.status_code == 200, told.text
         there.post("/v1/interactions", json={"user_id": "u0", "item_id": item_id(31), "type": "click"})
-        until = time.monotonic() + 10
-        while not all(trending(each) == [30, 31] for each in pipelines):
-            assert time.monotonic() < until, [trending(each) for each in pipelines]
-            time.sleep(0.02)
+        eventually(lambda: all(trending(each) == [30, 31] for each in pipelines))
