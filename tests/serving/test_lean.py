@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 FORBIDDEN = (
     "tensorflow", "keras", "tf_keras", "tensorflow_recommenders", "tf2onnx", "onnx", "torch", "torchvision",
     "transformers", "sentence_transformers", "timm", "pandas", "mlflow", "scipy", "sklearn",
@@ -36,7 +38,7 @@ def test_answering_loads_no_training_framework(bundle_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=2 * PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout.splitlines()[-1]))

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from serving.http import connection
 from serving.http.connection import WholeAnswers
+from tests.patience import PATIENCE
 
 LARGE = "x" * 3_000_000
 
@@ -91,7 +92,7 @@ def test_head_and_body_come_in_one_packet() -> None:
                 assert packet.startswith(b"HTTP/1.1 200")
                 assert packet.endswith(b"\r\n\r\n" + word.encode())
 
-    asyncio.run(asyncio.wait_for(story(), 10))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE))
 
 
 def test_answers_keep_their_order_when_requests_are_sent_ahead() -> None:
@@ -100,7 +101,7 @@ def test_answers_keep_their_order_when_requests_are_sent_ahead() -> None:
             writer.write(b"".join(request(path) for path in ("/echo/a", "/large", "/echo/b", "/echo/c")))
             assert [await answer(reader) for _ in range(4)] == ["a", LARGE, "b", "c"]
 
-    asyncio.run(asyncio.wait_for(story(), 10))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE))
 
 
 def test_a_closed_connection_was_answered_to_the_end() -> None:
@@ -109,7 +110,7 @@ def test_a_closed_connection_was_answered_to_the_end() -> None:
             writer.write(request("/large", "Connection: close"))
             assert (await reader.read()).endswith(LARGE.encode())
 
-    asyncio.run(asyncio.wait_for(story(), 10))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE))
 
 
 def test_a_stream_arrives_whole() -> None:
@@ -119,10 +120,10 @@ def test_a_stream_arrives_whole() -> None:
             body = (await reader.read()).split(b"\r\n\r\n", 1)[1]
             assert body == b"3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"
 
-    asyncio.run(asyncio.wait_for(story(), 10))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE))
 
 
-SLOW = 1.0
+SLOW = 2.0
 """Seconds, where a test does not want to wait for longer; what comes at once comes in less."""
 
 
@@ -152,7 +153,7 @@ def test_a_request_that_never_becomes_whole_ends_in_time() -> None:
             closed(posted + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
         ))  # fmt: skip
 
-    for said in asyncio.run(asyncio.wait_for(story(), 60)):
+    for said in asyncio.run(asyncio.wait_for(story(), PATIENCE)):
         assert said.startswith(b"HTTP/1.1 408 ")
         head, body = said.split(b"\r\n\r\n", 1)
         assert b"connection: close" in head
@@ -166,7 +167,7 @@ def test_where_nothing_was_asked_or_all_was_said_it_is_closed_without_a_word() -
     async def story() -> list[bytes]:
         return list(await asyncio.gather(closed(b""), closed(refused, 1)))
 
-    assert asyncio.run(asyncio.wait_for(story(), 60)) == [b"", b""]
+    assert asyncio.run(asyncio.wait_for(story(), PATIENCE)) == [b"", b""]
 
 
 @pytest.mark.usefixtures("hasty")
@@ -180,7 +181,7 @@ def test_bytes_that_drip_prolong_nothing() -> None:
                 await asyncio.sleep(0.01)
             return said.result()
 
-    assert asyncio.run(asyncio.wait_for(story(), 60)).startswith(b"HTTP/1.1 408 ")
+    assert asyncio.run(asyncio.wait_for(story(), PATIENCE)).startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.usefixtures("hasty")
@@ -202,7 +203,7 @@ def test_an_answer_that_nobody_reads_is_given_up() -> None:
             await given_up.wait()
             transport.resume_reading()
 
-    asyncio.run(asyncio.wait_for(story(), 60))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE))
 
 
 @pytest.mark.parametrize("long", [b"GET /" + b"a" * 200_000, b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000])
@@ -217,7 +218,7 @@ def test_a_head_without_an_end_is_refused(long: bytes) -> None:
 
     # What comes after it is still on its way when the server closes, which may cost the answer.
     with suppress(ConnectionError):
-        assert asyncio.run(asyncio.wait_for(story(), 60))[:13] in (b"", b"HTTP/1.1 431 ")
+        assert asyncio.run(asyncio.wait_for(story(), PATIENCE))[:13] in (b"", b"HTTP/1.1 431 ")
 
 
 def test_a_head_of_one_byte_after_the_other_and_a_large_one_in_one_piece_are_fine() -> None:
@@ -235,7 +236,7 @@ def test_a_head_of_one_byte_after_the_other_and_a_large_one_in_one_piece_are_fin
                 writer.write(b"bc")
                 assert await answer(reader) == "3"
 
-    asyncio.run(asyncio.wait_for(story(), 60))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE))
 
 
 def test_an_offer_of_another_protocol_is_answered_without_a_word_in_the_log(
@@ -246,5 +247,5 @@ def test_an_offer_of_another_protocol_is_answered_without_a_word_in_the_log(
             writer.write(request("/echo/a", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"))
             assert await answer(reader) == "a"
 
-    asyncio.run(asyncio.wait_for(story(), 60))
+    asyncio.run(asyncio.wait_for(story(), PATIENCE))
     assert not caplog.records

@@ -130,11 +130,11 @@ def test_noting_a_list_takes_next_to_nothing(room: TestClient) -> None:
     kept = Impressions(MemoryImpressions(), Counts(), 1.0)
     model, shown = model_of(room), ranked(10)
     best = float("inf")
-    for _ in range(5):
-        began = time.perf_counter()
+    for _ in range(20):
+        began = time.thread_time()
         for _ in range(200):
             kept.note("r", "u", model, shown)
-        best = min(best, (time.perf_counter() - began) / 200)
+        best = min(best, (time.thread_time() - began) / 200)
     assert best < 20e-6
 
 

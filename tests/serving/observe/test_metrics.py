@@ -120,11 +120,11 @@ def test_counting_a_recommendation_takes_next_to_nothing() -> None:
     """One request, five stages: 20 µs are allowed, and the slowest of machines has some to spare."""
     counts = Counts([ROUTE])
     best = float("inf")
-    for _ in range(5):
-        began = time.perf_counter()
+    for _ in range(20):
+        began = time.thread_time()
         for _ in range(200):
             counts.request(ROUTE, 200, 0.0012)
             counts.fetched(0.0003)
             counts.recommended((0.0001, 0.0004, 0.0003, 0.00002))
-        best = min(best, (time.perf_counter() - began) / 200)
+        best = min(best, (time.thread_time() - began) / 200)
     assert best < 20e-6
