@@ -34,7 +34,7 @@ class NeighbourFeature:
 
     table: Table
     decay: float
-    """Events after which the weight of an event has fallen to 1/e."""
+    """Events after which the weight of an event has fallen to 1/e; infinite where all weigh the same."""
     events: int
     """Events that are looked back on."""
 
@@ -42,7 +42,7 @@ class NeighbourFeature:
 NEIGHBOUR_FEATURES = {
     "covisitation_last": NeighbourFeature("neighbour", 1.0, 5),
     "covisitation": NeighbourFeature("neighbour", DECAY, RECENT),
-    "covisitation_long": NeighbourFeature("neighbour", 50.0, 50),
+    "covisitation_long": NeighbourFeature("neighbour", np.inf, 500),
     "succession_last": NeighbourFeature("successor", 1.0, 5),
     "succession": NeighbourFeature("successor", DECAY, RECENT),
     "content": NeighbourFeature("alike", DECAY, RECENT),
@@ -144,6 +144,8 @@ def affinities(space: FeatureSpace, rows: Ints, history: History, items: ItemCol
 @lru_cache(1024)
 def recency(count: int, decay: float) -> Floats:
     """Weights `[count]` of the latest events, oldest first: 1 for the last, 1/e for `decay` events before it.
+
+    All are 1 where the decay is infinite.
 
     Made once for each length and decay, so they are not to be written to.
     """

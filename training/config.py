@@ -59,7 +59,7 @@ class TrainConfig:
     neighbours: int = 200
     """Co-visited items kept per item."""
     neighbours_reg: float = 500.0
-    """Ridge penalty of EASE, which says what having an item tells of others; above 8,000 items cosines do."""
+    """Ridge penalty of EASE, which says what having an item tells of others; above 12,000 items cosines do."""
     validation_users: int = 2_000
     """Users that towers and ranker are validated on at most, drawn from all who can be."""
     seed: int = 0
@@ -76,6 +76,8 @@ class TrainConfig:
         for name in counts:
             if getattr(self, name) < 1:
                 raise ConfigError(f"expected training.{name} of at least 1, got {getattr(self, name)}")
+        if not self.neighbours_reg > 0:
+            raise ConfigError(f"expected training.neighbours_reg above 0, got {self.neighbours_reg}")
         if self.ranker.rating_members < 0:
             raise ConfigError(
                 f"expected training.ranker.rating_members of at least 0, got {self.ranker.rating_members}"

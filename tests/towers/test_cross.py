@@ -31,7 +31,7 @@ def columns(space):
 def test_recent_items_say_what_their_neighbours_are_the_latest_loudest(columns):
     # first item 0, then item 1: item 0 says .5 of item 1 and .25 of item 2, item 1 says 1 of item 0, padding nothing
     said = dict(zip(HEARD, heard(history([0, 1]), columns), strict=True))
-    for name, decay in (("covisitation_last", 1), ("covisitation", 5), ("covisitation_long", 50)):
+    for name, decay in (("covisitation_last", 1), ("covisitation", 5), ("covisitation_long", np.inf)):
         before = np.exp(-1 / decay)
         np.testing.assert_allclose(said[name], [1.0, 0.5 * before, 0.25 * before], rtol=1e-6, err_msg=name)
     np.testing.assert_allclose(said["succession"], [0, 0, 0.75 * np.exp(-1 / 5)], rtol=1e-6)
@@ -39,9 +39,11 @@ def test_recent_items_say_what_their_neighbours_are_the_latest_loudest(columns):
 
 
 def test_no_feature_looks_back_further_than_it_says(columns):
-    long_ago = history([0] + [2] * 50)  # item 2 says nothing, and by then item 0 is forgotten
-    assert not heard(long_ago, columns).any()
     reach = {name: one.events for name, one in NEIGHBOUR_FEATURES.items() if one.table == "neighbour"}
+    long_ago = history(
+        [0] + [2] * max(reach.values())
+    )  # item 2 says nothing, and by then item 0 is forgotten
+    assert not heard(long_ago, columns).any()
     for name, events in reach.items():
         said = dict(zip(HEARD, heard(history([0] + [2] * (events - 1)), columns), strict=True))
         assert said[name].any(), name
@@ -59,7 +61,7 @@ def test_cross_features_by_hand(space, columns):
         "similarity": [3.0, -1.0],
         "covisitation_last": twice(1, [0.5, 0.25]),
         "covisitation": twice(5, [0.5, 0.25]),
-        "covisitation_long": twice(50, [0.5, 0.25]),
+        "covisitation_long": twice(np.inf, [0.5, 0.25]),
         "succession_last": twice(1, [0, 0.75]),
         "succession": twice(5, [0, 0.75]),
         "content": [0, 0],

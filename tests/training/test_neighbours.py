@@ -30,7 +30,7 @@ def test_ease_solves_its_ridge_regression():
         others = np.delete(np.arange(7), i)
         x = seen[:, others]
         solution = np.linalg.solve(x.T @ x + 3.0 * np.eye(6), x.T @ seen[:, i])
-        np.testing.assert_allclose(weights[others, i], solution, atol=1e-9)
+        np.testing.assert_allclose(weights[others, i], solution, atol=1e-5)
         assert weights[i, i] == 0
 
 

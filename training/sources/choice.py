@@ -26,6 +26,8 @@ STAGES = ("pipeline", "retrieval")
 """Both stages as the fit of the ranker would have them, and without the ranker."""
 TOWERS = ("two_tower", "new")
 """Sources that are not asked alone: what they say is the order of retrieval."""
+FOR_ALL = ("popular", "trending", "best_value", "top_categories")
+"""Sources that tell everybody the same."""
 MOST = 1_000
 """Questions that are asked, drawn evenly from all."""
 
@@ -104,10 +106,15 @@ def preferred(gains: Gains, rank_by: str) -> tuple[str, str | None]:
 
     Of equals the one that reads more of the user goes first: both stages, retrieval, then sources as they precede
     each other. Where a data set tells nothing of what users want, the first of them is so by chance: a source must
-    be ahead of both stages, or of what is popular, by more than other users would have made of it.
+    be ahead of both stages, or of what is popular, by more than other users would have made of it. So must one that
+    tells everybody the same, of the best that does not: of two that are as often right the one that knows the user
+    shows more of the catalogue.
     """
     worth = {name: float(each.mean()) for name, each in gains.items()}
     best = max(worth, key=lambda name: worth[name])
+    if best in FOR_ALL:
+        personal = max((name for name in worth if name not in FOR_ALL), key=lambda name: worth[name])
+        best = best if ahead(gains[best], gains[personal]) else personal
     if best == "pipeline":
         return rank_by, None
     if best == "retrieval":

@@ -91,6 +91,24 @@ def test_a_source_must_be_ahead_by_more_than_chance() -> None:
     assert preferred({"pipeline": none, "popular": many}, "ranker")[0] == "popular"
 
 
+def test_what_everybody_is_told_gives_way_to_what_is_as_good_for_one() -> None:
+    both, popular, own = np.zeros(100), np.zeros(100), np.zeros(100)
+    popular[:24], own[2:25] = 1.0, 1.0
+    rank_by, reason = preferred({"pipeline": both, "popular": popular, "item_item_long": own}, "ranker")
+    assert rank_by == "item_item_long"
+    assert reason is not None
+    assert "the source item_item_long alone reaches NDCG@10 0.2300" in reason
+    # Not where it is clearly less right.
+    own[10:] = 0.0
+    assert preferred({"pipeline": both, "popular": popular, "item_item_long": own}, "ranker")[0] == "popular"
+    # Both stages know the user too.
+    both[2:25] = 1.0
+    assert preferred({"pipeline": both, "popular": popular, "item_item_long": own}, "ranker") == (
+        "ranker",
+        None,
+    )
+
+
 def test_a_source_that_decides_alone_serves(tmp_path: Path) -> None:
     """End to end but for the training: the choice is a word in the manifest, and the pipeline obeys it."""
     bundle = Bundle.open(make_bundle(tmp_path, proposals=True, rank_by="rules"))
