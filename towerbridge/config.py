@@ -137,6 +137,9 @@ class Serve(Section):
     max_upload_bytes: int = Field(
         default=12_000_000, ge=1024, description="largest request body where a picture may be in it"
     )
+    max_held_bytes: int = Field(
+        default=256_000_000, ge=1024, description="all request bodies together that a worker holds at a moment"
+    )
     synonyms: Path | None = Field(
         default=None,
         description="a file of words that mean the same, instead of the bundle's or the packaged one",
