@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -157,9 +158,10 @@ class Catalogue:
             bundle.available, bundle.categories, self.index.now, len(bundle.items),
         )  # fmt: skip
         """The items as they are at this moment."""
-        self.changed: list[int] = []
-        """Rows in the order in which they were written, for those who keep something by row: read from where
-        they stopped."""
+        self.written = 0
+        """How many writes there were; who keeps something by row remembers it, and asks what `changed` since."""
+        self._written: dict[int, int] = {}
+        """By row the last write, in their order."""
         self._bundle = bundle
         self._space = space
         self._category = bundle.manifest.dataset_schema.category
@@ -222,9 +224,16 @@ class Catalogue:
             self.metadata.put(row, metadata(item))
             self.words.put(row, arrivals.words[i])
         self.index.put(rows, arrivals.vectors)
-        self.changed.extend(rows.tolist())
+        for row in rows.tolist():
+            self.written += 1
+            self._written.pop(row, None)
+            self._written[row] = self.written
         self._show(grown, categories)
         return rows
+
+    def changed(self, since: int) -> list[int]:
+        """Rows that were put since there had been so many writes, each once, the last first."""
+        return [row for row, _ in takewhile(lambda one: one[1] > since, reversed(self._written.items()))]
 
     def hide(self, item_id: str) -> None:
         """Let an item not be recommended, found or named as similar any more; one that is not known is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import time
@@ -42,6 +43,7 @@ class Model:
         self.pipeline = pipeline
         self.senses = senses
         self.expansion = Expansion(pipeline.catalogue, senses, synonyms)
+        self._titles: asyncio.Task[Titles] | None = None
 
     @classmethod
     def open(cls, path: Path, settings: Settings, embeddings: EmbeddingStore) -> Model:
@@ -131,10 +133,11 @@ class Model:
         self.senses.close()
         self.catalogue.index.close()
 
-    @cached_property
-    def titles(self) -> Titles:
-        """Rows by title, made with the first question for one."""
-        return Titles(self.catalogue)
+    async def titles(self) -> Titles:
+        """Rows by title, read with the first question for one; in a thread, because there may be a million."""
+        if self._titles is None:
+            self._titles = asyncio.create_task(asyncio.to_thread(Titles, self.catalogue))
+        return await asyncio.shield(self._titles)
 
     @cached_property
     def top_categories(self) -> list[str]:

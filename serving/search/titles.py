@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, insort
 from collections.abc import Mapping
 
 from serving.catalogue import Catalogue
@@ -18,43 +19,51 @@ class Titles:
     """Finds rows by title: exactly, then folded, then without its year where that leaves one item."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        """Index all titles; of items with the same title the first one is meant."""
+        """Read all titles, at some microseconds each; of items with the same title the first one is meant."""
         self._catalogue = catalogue
-        self._exact: dict[str, int] = {}
-        self._folded: dict[str, int] = {}
-        self._undated: dict[str, set[int]] = {}
-        self._read = len(catalogue.changed)
+        self._titles: dict[int, str] = {}
+        self._exact: dict[str, list[int]] = {}
+        self._folded: dict[str, list[int]] = {}
+        self._undated: dict[str, list[int]] = {}
+        self._read = catalogue.written
         for row in range(len(catalogue)):
             self._add(row)
 
     def row(self, title: str) -> int:
         """The row of a title, or -1."""
-        found = self._exact.get(title)
+        found = self._exact.get(title) or self._folded.get(folded(title))
         if found is None:
-            found = self._folded.get(folded(title))
-        if found is None:
-            of = self._undated.get(folded(title), set())
-            found = next(iter(of)) if len(of) == 1 else -1
-        return found
+            found = self._undated.get(folded(title), [])
+            found = found if len(found) == 1 else None
+        return -1 if found is None else found[0]
 
     def rows(self, titles: list[str]) -> Mapping[str, int]:
         """Rows by title, each title once, in the order given."""
-        changed, self._read = self._catalogue.changed[self._read :], len(self._catalogue.changed)
-        for row in changed:
-            for known in (self._exact, self._folded):
-                for old in [title for title, at in known.items() if at == row]:
-                    del known[old]
-            for name in [name for name, of in self._undated.items() if row in of]:
-                self._undated[name].remove(row)
+        since, self._read = self._read, self._catalogue.written
+        for row in self._catalogue.changed(since):
+            self._remove(row)
             self._add(row)
         return {title: self.row(title) for title in dict.fromkeys(titles)}
 
     def _add(self, row: int) -> None:
         title = self._catalogue.shown(row).get("title")
         if title and isinstance(title, str):
-            self._exact.setdefault(title, row)
-            self._folded.setdefault(folded(title), row)
-            self._undated.setdefault(folded(YEAR.sub("", title)), set()).add(row)
+            self._titles[row] = title
+            for known, name in self._names(title):
+                insort(known.setdefault(name, []), row)
+
+    def _remove(self, row: int) -> None:
+        title = self._titles.pop(row, None)
+        for known, name in () if title is None else self._names(title):
+            rows = known[name]
+            del rows[bisect_left(rows, row)]
+            if not rows:
+                del known[name]
+
+    def _names(self, title: str) -> tuple[tuple[dict[str, list[int]], str], ...]:
+        """What a title is found by, and where."""
+        undated = folded(YEAR.sub("", title))
+        return (self._exact, title), (self._folded, folded(title)), (self._undated, undated)
 
 
 def folded(title: str) -> str:

@@ -37,7 +37,7 @@ async def ranked_recommendation(request: Request) -> Response:
     service = service_of(request)
     known = await service.known(asked.user_id)
     model = service.model
-    rows = model.titles.rows(asked.candidate_movies)
+    rows = (await model.titles()).rows(asked.candidate_movies)
     titles: dict[str, list[str]] = {}
     for title, row in rows.items():
         if row >= 0:
