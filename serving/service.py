@@ -253,13 +253,18 @@ class Service:
         before, self.online = self.online, fresh
         if before is not None:
             log.info("model %s answers after %s", fresh.model.bundle.version, before.model.bundle.version)
-            retiring = asyncio.create_task(_retire(before))
+            retiring = asyncio.create_task(_retire(before, set(self._retiring)))
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
 
 
-async def _retire(before: Online) -> None:
-    """Close a model when nobody answers with it any more, and be left with the memory that it took."""
+async def _retire(before: Online, earlier: set[asyncio.Task[None]]) -> None:
+    """Close a model when nobody answers with it any more, and be left with the memory that it took.
+
+    The `earlier` ones first: a request that began with one of them may have come to hold this one, uncounted.
+    """
+    if earlier:
+        await asyncio.wait(earlier)
     await before.retire()
     del before
     await asyncio.to_thread(give_back)

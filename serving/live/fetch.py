@@ -7,12 +7,15 @@ host must be on a list, all its addresses must be public, the connection goes to
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import ipaddress
 import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -23,6 +26,12 @@ CHUNK = 65_536
 PORTS = {"http": 80, "https": 443}
 KINDS = ("image/", "application/octet-stream", "binary/octet-stream")
 """What the answer may call itself; whether it is a picture its bytes will tell."""
+
+TOGETHER = 8
+"""Pictures that are fetched at the same time."""
+GRACE_SECONDS = 0.5
+"""For saying what went wrong, where a fetch ends in time by itself."""
+_threads = ThreadPoolExecutor(TOGETHER, "fetch")
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -88,6 +97,19 @@ def fetch(
             raise UnreadableError(f"at {host} is elsewhere: redirects are followed on the same host only")
         url = following
     raise UnreadableError(f"at {url.hostname} is behind more than {REDIRECTS} redirects")
+
+
+async def fetched(address: str, allowed: frozenset[str], *, most: int, seconds: float) -> bytes:
+    """`fetch` beside the event loop, in threads that nobody else needs; raises UnreadableError as it does.
+
+    Looking a name up knows no end of its own: whoever waits for it is told in time, the thread is left to itself.
+    """
+    get = partial(fetch, address, allowed, most=most, seconds=seconds)
+    try:
+        async with asyncio.timeout(seconds + GRACE_SECONDS):
+            return await asyncio.get_running_loop().run_in_executor(_threads, get)
+    except TimeoutError:
+        raise UnreadableError(f"did not come within {seconds:g} s") from None
 
 
 def _host(url: SplitResult, allowed: frozenset[str]) -> str:

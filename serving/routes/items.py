@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 from functools import partial
@@ -11,12 +10,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
+from catalog.errors import NotReadyError
 from catalog.records import Item, ItemId
 from embeddings.content import UnreadableError
 from serving.http.answers import StoredItemOut, WrittenItem, json_answer
 from serving.http.inputs import PathId
 from serving.http.problems import BODY_RESPONSES, UNKNOWN, problem, request_id
-from serving.live.fetch import fetch
+from serving.live.fetch import fetched
 from serving.live.intake import (
     ItemBody,
     ItemChange,
@@ -35,6 +35,8 @@ from serving.service import Service, service_of
 router = APIRouter(tags=["items"])
 TRIES = 3
 """Of a change to the item as it is, while others change it too."""
+MOST_WAITING = 200
+"""Items that one worker reads and looks at one after the other, at some milliseconds each."""
 
 
 def documented(model: type[ItemBody | ItemChange]) -> dict[str, Any]:
@@ -139,7 +141,15 @@ async def get(request: Request, item_id: Annotated[PathId, Path()]) -> Response:
 
 
 async def _body(request: Request, model: type[Any]) -> tuple[Any, bytes | None]:
-    fields, upload = await read_body(request, service_of(request).settings.max_upload_bytes)
+    """The body and the upload of a form; NotReadyError where so many items wait that this one would for long."""
+    service = service_of(request)
+    waiting = service.model.senses.waiting
+    if waiting >= MOST_WAITING:
+        raise NotReadyError(
+            f"expected fewer than {MOST_WAITING} items that wait to be read and looked at, found {waiting}; "
+            "try again in a moment"
+        )
+    fields, upload = await read_body(request, service.settings.max_upload_bytes)
     return checked(model, fields), upload
 
 
@@ -162,11 +172,9 @@ async def _picture(service: Service, given: str | None, upload: bytes | None) ->
     settings = service.settings
     try:
         if upload is None and given and given[:5].lower() in ("http:", "https"):
-            get = partial(
-                fetch, given, settings.allowed_hosts,
-                most=settings.max_upload_bytes, seconds=settings.fetch_seconds,
-            )  # fmt: skip
-            upload = await asyncio.to_thread(get)
+            upload = await fetched(
+                given, settings.allowed_hosts, most=settings.max_upload_bytes, seconds=settings.fetch_seconds
+            )
         elif upload is None and given:
             upload = given_bytes(given)
         return None if upload is None else await service.model.senses.in_turn(partial(kept, upload))

@@ -54,6 +54,8 @@ class Senses:
         self._names: dict[Modality, str | None] = {"text": names.text, "image": names.image}
         self._dims: dict[Modality, int] = {"text": dims.text, "image": dims.image}
         self._embeddings = embeddings
+        self.waiting = 0
+        """Works on new items that are not done."""
         self._intake = ThreadPoolExecutor(1, "intake")
         self._queries = ThreadPoolExecutor(1, "queries")
 
@@ -81,7 +83,11 @@ class Senses:
 
     async def in_turn(self, work: Callable[[], Answer]) -> Answer:
         """Do some work on new items in their thread, one after the other."""
-        return await asyncio.get_running_loop().run_in_executor(self._intake, work)
+        self.waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._intake, work)
+        finally:
+            self.waiting -= 1
 
     async def beside(self, work: Callable[[], Answer]) -> Answer:
         """Do some work of a query in the thread of queries."""
