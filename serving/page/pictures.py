@@ -16,6 +16,7 @@ from PIL import Image
 from catalog.documents import address_of
 from catalog.errors import StoreError
 from embeddings.content import UnreadableError, image_bytes
+from embeddings.pictures import FORMATS
 from serving.http.inputs import PathId
 from serving.http.problems import UNKNOWN, problem, request_id
 from serving.model import Model
@@ -116,7 +117,7 @@ async def _ratio(service: Service, item_id: str) -> float | None:
         return None
     try:
         data = await asyncio.to_thread(image_bytes, found.item.image)
-        width, height = Image.open(io.BytesIO(data)).size
-    except (UnreadableError, OSError):
+        width, height = Image.open(io.BytesIO(data), formats=FORMATS).size
+    except (UnreadableError, OSError, Image.DecompressionBombError):
         return None
     return min(max(width / height, NARROWEST), WIDEST)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,6 +168,18 @@ def test_the_shape_of_pictures_is_the_middle_one_of_a_sample(shop: Shop, tmp_pat
         shop.records.put_items([Item(ItemId(f"i{row}"), image=str(file))])
     with shop.worker() as client:
         assert client.get("/v1/dataset").json()["picture_ratio"] == 1.5
+
+
+def test_a_picture_that_says_it_is_endless_takes_no_page_down(shop: Shop, tmp_path: Path) -> None:
+    plain, size = senses.picture((1, 2, 3)), struct.pack(">II", 30_000, 30_000)
+    head = b"IHDR" + size + plain[24:29]
+    file = tmp_path / "bomb.png"
+    file.write_bytes(plain[:12] + head + struct.pack(">I", zlib.crc32(head)) + plain[33:])
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(file)
+    shop.records.put_items([Item(ItemId("i0"), image=str(file))])
+    with shop.worker() as client:
+        assert client.get("/v1/dataset").json()["picture_ratio"] == 1.0
 
 
 def test_an_item_that_is_added_is_counted_until_it_goes(worker: TestClient) -> None:
