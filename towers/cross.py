@@ -178,9 +178,11 @@ def listen(said: Floats, table: Table, history: History, items: ItemColumns) -> 
     if not width or not len(recent):
         return
     # Gathered once for the furthest look back. Padding, -1, is counted in a place of its own that is left out.
-    near = rows.take(recent, 0).ravel().astype(np.intp) + 1
+    near = np.add(rows.take(recent, 0).ravel(), 1, dtype=np.intp)
     told = weights.take(recent, 0)
     for at, one in features:
         events = min(one.events, len(recent))
-        loud = told[-events:] * recency(events, one.decay)[:, None]
+        loud = told[-events:]
+        if np.isfinite(one.decay):
+            loud = loud * recency(events, one.decay)[:, None]
         said[at] = np.bincount(near[-events * width :], loud.ravel(), count + 1)[1:]
