@@ -44,11 +44,15 @@ IN_A_ROW = 12
 MOST_PAIRS = 20
 """Of users and items that are looked for beforehand; the copies take turns among them."""
 AIM_SECONDS = 1.0
+TRIAL_SECONDS = 1.0
+"""For a copy to be recommended, where it is tried beforehand."""
+GIVE_UP_SECONDS = 30.0
+"""For an item to be in answers, and for an answer."""
 
 
 def ask(port: int, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     """The JSON of an answer, over a connection of its own."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=GIVE_UP_SECONDS)
     try:
         data = None if body is None else json.dumps(body)
         connection.request(method, path, data, {"Content-Type": "application/json"})
@@ -95,7 +99,7 @@ def matches(
             tried += 1
             trial = f"trial-{os.getpid()}-{tried}"
             copied(port, items[name], trial)
-            until = time.perf_counter() + 1.0
+            until = time.perf_counter() + TRIAL_SECONDS
             lists, there = lists_of(user, items[name]).values(), False
             while not there and time.perf_counter() < until:
                 there = all(trial in ids(port, path) for path in lists)
@@ -112,7 +116,8 @@ def until_there(port: int, paths: Mapping[str, str], name: str, began: float) ->
     took: dict[str, float] = {}
     in_a_row = dict.fromkeys(paths, 0)
     while min(in_a_row.values()) < IN_A_ROW:
-        assert time.perf_counter() - began < 30, f"{name} is not in {paths} after half a minute"
+        seconds = time.perf_counter() - began
+        assert seconds < GIVE_UP_SECONDS, f"{name} is not in {paths} after {seconds:.0f} s"
         for what, path in paths.items():
             there = name in ids(port, path)
             seconds = time.perf_counter() - began
