@@ -58,8 +58,8 @@ class ImpressionStore(Protocol):
     async def append(self, impressions: Sequence[Impression]) -> None:
         """Keep some lists; StoreError where they cannot be."""
 
-    async def shown(self, since: float) -> Shown:
-        """What was shown from a moment on."""
+    async def shown(self, since: float, until: float | None = None) -> Shown:
+        """What was shown from a moment on, and before another."""
 
 
 class MemoryImpressions:
@@ -72,9 +72,9 @@ class MemoryImpressions:
         """See `ImpressionStore.append`."""
         self.kept.extend(impressions)
 
-    async def shown(self, since: float) -> Shown:
+    async def shown(self, since: float, until: float | None = None) -> Shown:
         """See `ImpressionStore.shown`."""
-        found = [one for one in self.kept if one.at >= since]
+        found = [one for one in self.kept if one.at >= since and (until is None or one.at < until)]
         return Shown(len(found), Counter(item for one in found for item in one.items))
 
 
@@ -104,9 +104,12 @@ class MongoImpressions:
                 self._indexed = True
             await self._impressions.insert_many(rows, ordered=False)
 
-    async def shown(self, since: float) -> Shown:
-        """See `ImpressionStore.shown`."""
-        recent = {"at": {"$gte": datetime.fromtimestamp(since, UTC)}}
+    async def shown(self, since: float, until: float | None = None) -> Shown:
+        """See `ImpressionStore.shown`; moments count in milliseconds, as the server keeps them."""
+        bounds = {"$gte": datetime.fromtimestamp(since, UTC)}
+        if until is not None:
+            bounds["$lt"] = datetime.fromtimestamp(until, UTC)
+        recent = {"at": bounds}
         stages: list[dict[str, Any]] = [
             {"$match": recent}, {"$project": {"_id": 0, "items": 1}}, {"$unwind": "$items"},
             {"$group": {"_id": "$items", "count": {"$sum": 1}}},

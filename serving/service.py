@@ -35,6 +35,7 @@ from serving.memory import give_back
 from serving.model import Model
 from serving.observe.counts import SWAPS, Counts
 from serving.observe.overview import Window
+from serving.observe.showings import Showings
 from serving.online import Online
 from serving.settings import Settings
 
@@ -64,6 +65,7 @@ class Service:
     counts: Counts
     impressions: Impressions
     window: Window
+    showings: Showings
     online: Online | None = None
     reason: str = "the model is being opened"
     """Why there is no model yet."""
@@ -313,6 +315,7 @@ async def opened(
         service = Service(
             settings, guarded, embeddings or MemoryEmbeddingStore(), registry, counts,
             Impressions(impressions, counts, settings.impressions), Window(counts),
+            Showings(impressions),
         )  # fmt: skip
         stack.push_async_callback(service.close)
         yield service

@@ -23,7 +23,6 @@ from serving.routes.interactions import iso
 from serving.service import Service, service_of
 
 router = APIRouter(tags=["admin"], dependencies=[Depends(admin)])
-DAY = 86_400.0
 
 
 @router.get(
@@ -92,7 +91,7 @@ async def _shown(service: Service, days: float) -> dict[str, Any] | None:
     """None where the store does not answer."""
     try:
         async with asyncio.timeout(service.settings.write_seconds):
-            found = await service.impressions.store.shown(time.time() - days * DAY)
+            found = await service.showings.look(days)
     except (StoreError, TimeoutError):
         return None
-    return overview.shown(service.model, found, days)
+    return await asyncio.to_thread(overview.shown, service.model, found, days)

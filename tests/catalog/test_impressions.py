@@ -42,6 +42,12 @@ def test_what_was_shown_since_a_moment_is_counted(kind: str, mongo_uri: str, mon
             shown = await store.shown(NOW - 60)
             assert (shown.lists, dict(shown.counts)) == (2, {"b": 2, "ü": 1})
             assert dict((await store.shown(0.0)).counts) == {"a": 1, "b": 3, "ü": 1}
+            # Two halves are the whole, wherever it is cut: at the very moment of a list, or a microsecond beside it.
+            for cut in (NOW - 50, NOW - 50 + 1e-6, NOW - 50 - 1e-6, NOW, NOW + 1):
+                halves = [await store.shown(0.0, cut), await store.shown(cut)]
+                assert sum(half.lists for half in halves) == 3
+                assert sum(half.counts.get("b", 0) for half in halves) == 3
+            assert (await store.shown(NOW - 100, NOW - 100)).lists == 0
 
     anyio.run(check)
 
