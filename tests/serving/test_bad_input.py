@@ -157,6 +157,6 @@ with Shop(Path(sys.argv[1])).worker() as client:
 def test_memory_is_bounded(sensing_bundle: Path) -> None:
     """Bombs that are refused cost nothing; the largest picture that is taken costs some 250 MB, once."""
     run = [sys.executable, "-c", CODE, str(sensing_bundle)]
-    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.split()[-1]) < 350

@@ -187,7 +187,6 @@ def test_every_route_answers_as_it_is_documented(address: str, label: str) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_many_more(address: str, label: str) -> None:
     send_all_kinds(OPERATIONS[label], address, MANY)

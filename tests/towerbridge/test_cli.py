@@ -30,7 +30,7 @@ def towerbridge(tmp_path, environment):
     def run(*words, **variables):
         return subprocess.run(
             [*COMMAND, *words], cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT), **variables},
-            capture_output=True, text=True, check=False, timeout=120,
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     return run

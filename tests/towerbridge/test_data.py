@@ -53,7 +53,6 @@ def towerbridge(tmp_path):
     def run(*words):
         return subprocess.run(
             [*COMMAND, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-            timeout=120,
         )  # fmt: skip
 
     return run

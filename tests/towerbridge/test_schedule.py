@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from bundle import versions
+from catalog import mongo_ledger
 from catalog.errors import NotReadyError
 from catalog.ledger import JobRun, MemoryLedger
 from catalog.mongod import find_mongod
@@ -81,10 +83,75 @@ def test_a_job_that_was_killed_is_told_by_the_next_one():
 
 def test_one_job_runs_at_a_time(tmp_path):
     workspace = Workspace(Config(home=tmp_path))
-    with jobs.alone(workspace), pytest.raises(NotReadyError, match="no other job"), jobs.alone(workspace):
+    with jobs.alone(workspace, "retrain"):
+        said = r"no other job at work on .*, found that retrain is running since \d{4}-\d\d-\d\d "
+        with pytest.raises(NotReadyError, match=said), jobs.alone(workspace, "trending"):
+            pass
+    with jobs.alone(workspace, "trending"):
         pass
-    with jobs.alone(workspace):
-        pass
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    """A workspace of jobs that only remember that they were done, and the ledger that they are told to."""
+    ledger, done = MemoryLedger(), []
+
+    class Counted(Workspace):
+        @contextmanager
+        def stores(self):
+            yield SimpleNamespace(database=None), None
+
+        @contextmanager
+        def registry(self):
+            yield SimpleNamespace(ledger=ledger)
+
+    monkeypatch.setattr(mongo_ledger, "MongoLedger", lambda database: ledger)
+    monkeypatch.setattr(jobs, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(
+        jobs, "JOBS", {name: lambda *given, name=name: done.append(name) or "done" for name in jobs.JOBS}
+    )
+    return SimpleNamespace(workspace=Counted(Config(home=tmp_path)), ledger=ledger, done=done)
+
+
+@pytest.mark.parametrize(
+    ("name", "running"), [("trending", "retrain"), ("profiles", "retrain"), ("trending", "trending")]
+)
+def test_a_job_that_meets_one_that_does_as_much_is_skipped_and_logged(told, name, running):
+    with jobs.alone(told.workspace, running):
+        run = jobs.run(name, told.workspace, Silent())
+    assert told.ledger.jobs() == [run]
+    assert (run.job, run.outcome, told.done) == (name, "skipped", [])
+    assert run.detail.startswith(f"skipped: {running} is running since 20")
+    assert run.ended == run.begun
+    assert jobs.run(name, told.workspace, Silent()).outcome == "done"
+
+
+@pytest.mark.parametrize("running", ["trending", "profiles", ""])
+def test_a_retraining_waits_for_a_lesser_job_and_for_one_that_does_not_say_who_it_is(told, capfd, running):
+    """As one does not that has just begun; and which waits may not depend on that moment."""
+    ended = threading.Event()
+
+    def waiting():
+        with jobs.alone(told.workspace, running):
+            begun.set()
+            ended.wait()
+
+    begun, runs = threading.Event(), []
+    other = threading.Thread(target=waiting)
+    other.start()
+    begun.wait()
+    retrain = threading.Thread(target=lambda: runs.append(jobs.run("retrain", told.workspace, Silent())))
+    retrain.start()
+    try:
+        eventually(lambda: "retrain waits: " in capfd.readouterr().err)
+        assert not told.done
+    finally:
+        ended.set()
+        other.join()
+        retrain.join()
+    assert [run.outcome for run in runs] == ["done"]
+    assert told.done == ["retrain"]
+    assert told.ledger.jobs() == runs
 
 
 @pytest.fixture
@@ -159,7 +226,7 @@ def test_times_that_are_none_are_refused_in_a_sentence(environment, tmp_path):
     ]:
         run = subprocess.run(
             [*COMMAND, "schedule"], cwd=tmp_path, env={**environment, **variables}, capture_output=True, text=True,
-            check=False, timeout=120,
+            check=False,
         )  # fmt: skip
         assert run.returncode == 2
         assert said in run.stderr.splitlines()[-1]
@@ -184,7 +251,7 @@ def test_a_platforms_cron_runs_a_job_once(environment, tmp_path):
         pytest.skip("no mongod")
     run = subprocess.run(
         [*COMMAND, "schedule", "--once", "trending", "--json"], cwd=tmp_path, env=environment, capture_output=True,
-        text=True, check=False, timeout=120,
+        text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     report = json.loads(run.stdout)

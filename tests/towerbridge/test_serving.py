@@ -42,7 +42,6 @@ def towerbridge(tmp_path, environment):
     def run(*words):
         return subprocess.run(
             [*COMMAND, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-            timeout=120,
         )  # fmt: skip
 
     return run

@@ -22,7 +22,7 @@ from training.checkpoint import (
 )
 from training.split import everything, next_item
 
-pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.train
 
 EVENTS = [(user, item) for user in range(3) for item in range(5)]
 

@@ -24,7 +24,7 @@ from training.protocols.exam import part_of
 
 from catalog.progress import SILENT  # isort: skip
 
-pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.train
 SHORT = {"epochs": 1, "order_epochs": 1, "order_examples": 100, "rating_epochs": 1}
 
 

@@ -125,7 +125,6 @@ def test_agrees_with_scikit_learn():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")  # its compiler's
 def test_agrees_with_ranx():
     """Its metrics are compiled when first called, which takes minutes."""

@@ -18,7 +18,7 @@ from training.course import Course
 from training.run import GRAPHS, Run
 from training.train import train
 
-pytestmark = [pytest.mark.train, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.train
 
 ROOT = Path(__file__).parent.parent.parent
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")

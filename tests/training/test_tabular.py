@@ -27,7 +27,7 @@ from training.split import next_item
 from training.tabular import AsOf, fit_tabular
 from training.texts import texts_of
 
-pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.train
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from training.run import Run
 from training.split import next_item
 from training.train import train
 
-pytestmark = [pytest.mark.train, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.train
 
 
 @pytest.fixture(scope="module")
