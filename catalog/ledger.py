@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 State = Literal["candidate", "serving", "retired", "refused"]
-Outcome = Literal["running", "done", "failed", "stopped"]
+Outcome = Literal["running", "done", "failed", "stopped", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,22 @@
 """What is done again and again: trending, profiles and retraining, each logged in the registry with its outcome.
 
-One job runs at a time, whoever starts it: the scheduler, a platform's cron, a person. Which model serves changes only
+One job runs at a time, whoever starts it: the scheduler, a platform's cron, a person. One that comes meanwhile is
+skipped where the one that runs does its work too, and waits where it does not. Which model serves changes only
 through the gate.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalog.errors import BundleError, NotReadyError, StoreError
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 
 HOUR, DAYS = 3600, 86_400
 LOCK = "jobs.lock"
+WAIT_SECONDS = 5.0
+"""Between two looks at whether the job that is waited for has ended."""
+log = logging.getLogger(__name__)
 Job = Callable[[Workspace, "MongoStore", "MongoEmbeddingStore", "Progress"], str]
 """Does its work on open stores, and says what came of it."""
 
@@ -84,21 +91,48 @@ def retrain(
 
 
 JOBS: Mapping[str, Job] = {"trending": trending, "profiles": profiles, "retrain": retrain}
+"""By name, the least first: what one does, or looks after, those behind it do as well."""
 
 
 def run(name: str, workspace: Workspace, progress: Progress) -> JobRun:
-    """Do a job now, and log what came of it.
+    """Do a job now, or when a lesser one has ended, and log what came of it.
+
+    Where the same or a greater one is at work it is not done, which is logged and no failure.
 
     Raises:
-        NotReadyError: another job runs.
         RecommenderError: what the job raised; it is logged as failed.
     """
     from catalog.mongo_ledger import MongoLedger
+    from towerbridge.output import note
 
-    with alone(workspace), workspace.stores() as (store, embeddings):
-        ledger = MongoLedger(store.database)
-        bury(ledger)
-        return logged(ledger, name, lambda: JOBS[name](workspace, store, embeddings, progress))
+    told = ""
+    while True:
+        try:
+            with alone(workspace, name), workspace.stores() as (store, embeddings):
+                ledger = MongoLedger(store.database)
+                bury(ledger)
+                return logged(ledger, name, lambda: JOBS[name](workspace, store, embeddings, progress))
+        except BusyError as busy:
+            if busy.job in JOBS and list(JOBS).index(busy.job) >= list(JOBS).index(name):
+                return skipped(workspace, name, busy)
+            if told != busy.detail:
+                told = busy.detail
+                note(f"{name} waits: {told}")
+        time.sleep(WAIT_SECONDS)
+
+
+def skipped(workspace: Workspace, name: str, busy: BusyError) -> JobRun:
+    """Log that a job was not done because of another one; where no registry can be told, this machine's log is."""
+    from catalog.ledger import JobRun
+
+    now = time.time()
+    run = JobRun(uuid.uuid4().hex, name, now, now, "skipped", f"skipped: {busy.detail}")
+    try:
+        with workspace.registry() as registry:
+            registry.ledger.note_job(run)
+    except StoreError as error:
+        log.warning("the registry was not told that %s was skipped: %s", name, error)
+    return run
 
 
 def bury(ledger: Ledger, clock: Callable[[], float] = time.time) -> None:
@@ -135,17 +169,46 @@ def logged(
     return run
 
 
+class BusyError(NotReadyError):
+    """Another job is at work."""
+
+    def __init__(self, home: Path, job: str, since: float | None) -> None:
+        self.job, self.since = job, since
+        """Empty and None of one that has just begun."""
+        begun = "" if since is None else f" since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        self.detail = f"{job or 'another job'} is running{begun}"
+        super().__init__(f"expected no other job at work on {home}, found that {self.detail}")
+
+
 @contextmanager
-def alone(workspace: Workspace) -> Iterator[None]:
-    """Hold the place of the one job that may run; NotReadyError while another one does."""
+def alone(workspace: Workspace, name: str) -> Iterator[None]:
+    """Hold the place of the one job that may run, under the name of one; BusyError while another one does."""
     workspace.home.mkdir(parents=True, exist_ok=True)
     handle = os.open(workspace.home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise NotReadyError(
-            f"expected no other job at work on {workspace.home}, found one; try again when it has ended"
-        ) from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(workspace.home, *_holder(handle)) from None
+        _hold(handle, f"{name} {time.time()}")
+        try:
+            yield
+        finally:
+            _hold(handle, "")
     finally:
         os.close(handle)
+
+
+def _hold(handle: int, said: str) -> None:
+    """Say in the file of the lock who holds it."""
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, said.encode(), 0)
+
+
+def _holder(handle: int) -> tuple[str, float | None]:
+    """Which job holds the lock, and since when."""
+    job, _, since = os.pread(handle, 100, 0).decode("utf-8", "replace").partition(" ")
+    try:
+        return job, float(since)
+    except ValueError:
+        return "", None
