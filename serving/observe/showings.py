@@ -69,10 +69,19 @@ class Lately:
         self._clock = clock
         self._seconds = days * DAY
         self._width = self._seconds / PARTS
+        self._one_look = asyncio.Lock()
+        self._index = 0
+        """Of the part that is being filled."""
+        self._read = 0.0
+        """Up to when all is summed."""
         self._items: dict[str, int] = {}
         """The place of an item in all sums."""
-        self._one_look = asyncio.Lock()
-        self._restart(0)
+        self._parts: deque[_Part] = deque()
+        self._full: Ints = np.zeros(0, np.int64)
+        """Sums of all full parts,"""
+        self._open: Ints = np.zeros(0, np.int64)
+        """and of the one that is being filled."""
+        self._open_lists = 0
 
     async def look(self) -> Shown:
         """What was shown, to the last list that the store has.
@@ -99,15 +108,12 @@ class Lately:
 
     def _restart(self, index: int) -> None:
         """Begin with a part, and nothing."""
-        self._index: int = index
-        self._read: float = index * self._width
-        self._parts: deque[_Part] = deque()
+        self._index = index
+        self._read = index * self._width
+        self._parts.clear()
         self._items.clear()
-        self._full: Ints = np.zeros(0, np.int64)
-        """Sums of all full parts,"""
-        self._open: Ints = np.zeros(0, np.int64)
-        """and of the one that is being filled."""
-        self._open_lists: int = 0
+        self._full = self._open = np.zeros(0, np.int64)
+        self._open_lists = 0
 
     def _forget(self, first: int) -> None:
         """Let go of all parts before one."""
