@@ -42,7 +42,7 @@ class NeighbourFeature:
 NEIGHBOUR_FEATURES = {
     "covisitation_last": NeighbourFeature("neighbour", 1.0, 5),
     "covisitation": NeighbourFeature("neighbour", DECAY, RECENT),
-    "covisitation_long": NeighbourFeature("neighbour", np.inf, 500),
+    "covisitation_long": NeighbourFeature("neighbour", np.inf, 1_000),
     "succession_last": NeighbourFeature("successor", 1.0, 5),
     "succession": NeighbourFeature("successor", DECAY, RECENT),
     "content": NeighbourFeature("alike", DECAY, RECENT),

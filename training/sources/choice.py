@@ -5,7 +5,8 @@ The run is built and asked as it will serve, so the figures are those of the pip
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +33,7 @@ MOST = 1_000
 """Questions that are asked, drawn evenly from all."""
 
 Gains = Mapping[str, Doubles]
-"""By stage or source, `[questions]` its NDCG@10 for each."""
+"""By stage or source, `[questions]` the NDCG@10 for each of what it would answer."""
 
 
 def decided(run: Run, asked: Questions, config: TrainConfig, course: Course) -> Run:
@@ -71,34 +72,45 @@ def decided(run: Run, asked: Questions, config: TrainConfig, course: Course) -> 
 
 
 def measured(bundle: Bundle, asked: Questions, pool: int) -> tuple[Gains, dict[str, dict[str, float]]]:
-    """NDCG@10 and recall of the pool on some questions: of both stages, of retrieval, and of each source alone.
+    """NDCG@10 of what would be answered by both stages, by retrieval, and with each source deciding; by question too.
 
-    The NDCG comes by question too.
+    A source that decides leaves the rest of a page to others, and of strangers it may know nothing: that is part of
+    its NDCG@10, but not of its recall of the pool, which is of what it proposes by itself.
 
     Args:
         bundle: its `rank_by` says what both stages are.
         asked: on its catalogue.
         pool: how many candidates are looked at.
     """
-    config = PipelineConfig(candidates=pool)
-    towers = bundle.manifest.model_copy(update={"rank_by": "retrieval"})
-    whole, plain = Pipeline(bundle, config), Pipeline(replace(bundle, manifest=towers), config)
+    gains: dict[str, Doubles] = {}
+    figures: dict[str, dict[str, float]] = {}
 
-    answers = {
-        name: pooled(pipeline, asked, pool) for name, pipeline in zip(STAGES, (whole, plain), strict=True)
-    }
-    answers |= {name: alone(whole, name, asked, pool) for name in whole.sources if name not in TOWERS}
-    gains = {name: ndcg_of(each.judged, 10) for name, each in answers.items()}
-    figures = {
-        name: {
-            "ndcg@10": float(gains[name].mean()),
-            "recall@pool": float(recall_of(each.judged, pool).mean()),
-        }
-        for name, each in answers.items()
-    }
-    for pipeline in (whole, plain):
-        pipeline.catalogue.index.close()
+    def note(name: str, gain: Doubles, found: Doubles) -> None:
+        gains[name] = gain
+        figures[name] = {"ndcg@10": float(gain.mean()), "recall@pool": float(found.mean())}
+
+    for name, rank_by in zip(STAGES, (bundle.manifest.rank_by, "retrieval"), strict=True):
+        with deciding(bundle, rank_by, pool) as pipeline:
+            judged = pooled(pipeline, asked, pool).judged
+            sources = pipeline.sources
+        note(name, ndcg_of(judged, 10), recall_of(judged, pool))
+    for name in sources:
+        if name not in TOWERS:
+            with deciding(bundle, name, pool) as pipeline:
+                shipped, own = pooled(pipeline, asked, 10), alone(pipeline, name, asked, pool)
+            note(name, ndcg_of(shipped.judged, 10), recall_of(own.judged, pool))
     return gains, figures
+
+
+@contextmanager
+def deciding(bundle: Bundle, rank_by: str, pool: int) -> Iterator[Pipeline]:
+    """The pipeline of a bundle as if it had been sealed with another order."""
+    manifest = bundle.manifest.model_copy(update={"rank_by": rank_by})
+    pipeline = Pipeline(replace(bundle, manifest=manifest), PipelineConfig(candidates=pool))
+    try:
+        yield pipeline
+    finally:
+        pipeline.catalogue.index.close()
 
 
 def preferred(gains: Gains, rank_by: str) -> tuple[str, str | None]:
