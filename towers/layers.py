@@ -76,12 +76,20 @@ class Noise(keras.layers.Layer):
     def kept(self, dropped: float, shape: tf.Tensor) -> tf.Tensor:
         """Booleans of a shape, false with the probability `dropped`."""
         count = tf.reduce_prod(shape)
-        # Replicas of a model on several devices draw different numbers.
-        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
-        seed = self.state.assign_add((0, 1)) + tf.stack([replica * 2**32, 0])
-        drawn = tf.random.stateless_uniform([(count + 3) // 4], seed, None, None, tf.int32, alg="philox")
+        drawn = tf.random.stateless_uniform(
+            [(count + 3) // 4], self._seed(), None, None, tf.int32, alg="philox"
+        )
         bytes_ = tf.reshape(tf.bitcast(drawn, tf.uint8), [-1])[:count]
         return tf.reshape(bytes_, shape) >= tf.constant(in_bytes(dropped), tf.uint8)
+
+    def drawn(self, count: int, below: int) -> tf.Tensor:
+        """`[count]` whole numbers of 0 … below - 1, each as likely as any other."""
+        return tf.random.stateless_uniform([count], self._seed(), 0, below, tf.int32, alg="philox")
+
+    def _seed(self) -> tf.Tensor:
+        """Another one at each call; replicas of a model on several devices draw different numbers."""
+        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
+        return self.state.assign_add((0, 1)) + tf.stack([replica * 2**32, 0])
 
 
 def in_bytes(share: float) -> int:

@@ -1,12 +1,16 @@
 """The losses, on embeddings and scores alone: they know nothing of towers, features or users.
 
-The retrieval loss and the ranking losses are TFRS tasks; what is ours is which numbers go into them.
+The losses over a batch and over a list are TFRS tasks; what is ours is which numbers go into them.
 """
 
 from __future__ import annotations
 
 from towers.device import of_all_replicas
 from towers.frameworks import keras, tf, tfrs
+from towers.layers import product
+
+FLOOR = -1e9
+"""The logit of what does not count."""
 
 
 class InBatchSoftmax:
@@ -39,6 +43,40 @@ class InBatchSoftmax:
             compute_metrics=False, compute_batch_metrics=False,
         )  # fmt: skip
         return total / tf.maximum(tf.reduce_sum(weights), 1e-6)
+
+
+class SampledSoftmax:
+    """Softmax over a catalogue of which some items stand for all.
+
+    A candidate counts as many times as it stands for items (importance sampling, Bengio & Senécal 2008), so the loss
+    over the whole catalogue is what more and more candidates come to, whatever they are drawn from. A query's own
+    item counts once: it was not drawn, and a candidate that is the same is an accidental hit and does not count.
+    """
+
+    def __init__(self, temperature: float = 1.0) -> None:
+        self._temperature = temperature
+
+    def __call__(
+        self, queries: tf.Tensor, items: tf.Tensor, ids: tf.Tensor, weights: tf.Tensor,
+        candidates: tf.Tensor, candidate_ids: tf.Tensor, stands_for: tf.Tensor,
+    ) -> tf.Tensor:  # fmt: skip
+        """Weighted mean loss, a scalar.
+
+        Args:
+            queries: `[batch, size]`.
+            items: `[batch, size]`, row i the vector of query i's item.
+            ids: `[batch]` identity of the items.
+            weights: `[batch]` of the examples.
+            candidates: `[n, size]` vectors of other items.
+            candidate_ids: `[n]` their identity.
+            stands_for: `[n]` log of how many items each of them stands for.
+        """
+        own = tf.reduce_sum(queries * items, axis=1) / self._temperature
+        others = product(queries, candidates, transpose_b=True) / self._temperature + stands_for
+        hit = tf.equal(ids[:, None], candidate_ids[None, :])
+        logits = tf.concat([own[:, None], tf.where(hit, FLOOR, others)], axis=1)
+        losses = tf.reduce_logsumexp(logits, axis=1) - own
+        return tf.reduce_sum(losses * weights) / tf.maximum(tf.reduce_sum(weights), 1e-6)
 
 
 class SquaredError:

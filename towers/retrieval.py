@@ -17,7 +17,7 @@ from catalog.records import Floats
 from towers.frameworks import tf, tfrs
 from towers.item_tower import ItemSizes, ItemTower
 from towers.layers import tensors
-from towers.loss import InBatchSoftmax
+from towers.negatives import Examples, negatives
 from towers.user_tower import UserSizes, UserTower
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -43,10 +43,12 @@ class TowerConfig:
     """Share of users that a training step sees without their id, as somebody new is seen in serving."""
     temperature: float = 1.0
     """By which the products of the vectors are divided before the softmax; below 1 near misses weigh more."""
+    negatives: str = "batch"
+    """What a next item is told apart from: `batch`, `mixed` or `full` (`towers.negatives`)."""
 
 
 class RetrievalModel(tfrs.Model):
-    """User tower, item tower, in-batch softmax."""
+    """User tower, item tower, and a softmax over what the next item is told apart from."""
 
     def __init__(
         self,
@@ -80,8 +82,7 @@ class RetrievalModel(tfrs.Model):
             config.dropout,
         )
         self._catalogue = tensors(catalogue)
-        self._probability = tf.constant(probability, tf.float32)
-        self._loss = InBatchSoftmax(config.temperature)
+        self.negatives = negatives(config.negatives, probability, config.embedding_size, config.temperature)
         self._vectors = tf.function(self.item_tower, reduce_retracing=True)
         self._last = tf.function(self.user_tower.last, reduce_retracing=True)
 
@@ -91,24 +92,28 @@ class RetrievalModel(tfrs.Model):
         shape = tf.shape(history)
         asked = targets >= 0
         wanted = tf.boolean_mask(targets, asked)
-        # Each item of the batch goes through its tower once, however often it occurs.
-        rows, position = tf.unique(tf.concat([tf.reshape(history, [-1]), wanted], axis=0))
-        vectors = self.item_tower(self.item_inputs(rows), training=training)
+        beside = self.negatives.beside()
+        # Each item goes through its tower once, however often it occurs.
+        rows, position = tf.unique(tf.concat([tf.reshape(history, [-1]), wanted, beside], axis=0))
+
+        def tower(rows: tf.Tensor) -> tf.Tensor:
+            return self.item_tower(self.item_inputs(rows), training=training)
+
+        vectors = tower(rows)
         each = tf.gather(vectors, position)
         events = shape[0] * shape[1]
+        after = events + tf.size(wanted)
         present = tf.cast(inputs["history_types"] > 0, tf.float32)[..., None]
         size = self.config.embedding_size
         states = self.user_tower(
             {**inputs, "history_vectors": tf.reshape(each[:events], (shape[0], shape[1], size)) * present},
             training=training,
         )
-        return self._loss(
-            tf.boolean_mask(states, asked),
-            each[events:],
-            wanted,
-            tf.gather(self._probability, wanted),
-            tf.boolean_mask(inputs["target_weights"], asked),
-        )
+        examples = Examples(
+            queries=tf.boolean_mask(states, asked), rows=wanted, items=each[events:after],
+            weights=tf.boolean_mask(inputs["target_weights"], asked), searches=states[:, -1],
+        )  # fmt: skip
+        return self.negatives.loss(examples, beside, each[after:], tower)
 
     def item_inputs(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         """The item tower's inputs for some items."""
@@ -123,7 +128,10 @@ class RetrievalModel(tfrs.Model):
             if not known:
                 inputs["item_row"] = tf.zeros_like(inputs["item_row"])
             parts.append(self._vectors(inputs).numpy())
-        return np.concatenate(parts) if parts else np.zeros((0, self.config.embedding_size), np.float32)
+        vectors = np.concatenate(parts) if parts else np.zeros((0, self.config.embedding_size), np.float32)
+        if known:
+            self.negatives.validated(vectors)
+        return vectors
 
     def user_vectors(self, inputs: Arrays) -> Floats:
         """Served vectors `[batch, embedding_size]` from the inputs of `user_tower.onnx`."""

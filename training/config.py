@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from catalog.errors import ConfigError
 from serving.sources.shares import read_shares
+from towers.negatives import KINDS as NEGATIVES
 from towers.ranker import RankerConfig
 from towers.retrieval import TowerConfig
 
@@ -84,6 +85,10 @@ class TrainConfig:
             )
         if self.ranker.kind not in RANKERS:
             raise ConfigError(f"expected ranker.kind among {', '.join(RANKERS)}, got {self.ranker.kind!r}")
+        if self.towers.negatives not in NEGATIVES:
+            raise ConfigError(
+                f"expected towers.negatives among {', '.join(NEGATIVES)}, got {self.towers.negatives!r}"
+            )
         if self.towers.embedding_size % self.towers.heads:
             raise ConfigError(
                 f"expected training.embedding_size to be a multiple of heads = {self.towers.heads}, "
