@@ -132,7 +132,7 @@ def test_the_map_names_the_item_under_the_pointer_and_shows_its_picture(enter: E
     page.get_by_text("47 of 47 items").wait_for()
     legend = page.get_by_role("list", name="Categories").get_by_role("button").all_inner_texts()
     assert sum(int(one.split("\n")[-1]) for one in legend) == 47
-    told = httpx.get(f"{room}/v1/admin/map", headers={"X-Admin-Key": KEY}).json()["items"]
+    told = httpx.get(f"{room}/v1/admin/map", headers={"X-Admin-Key": KEY}, timeout=PATIENCE).json()["items"]
     xs, ys = [one["x"] for one in told], [one["y"] for one in told]
     box = page.locator("canvas").bounding_box()
     assert box is not None
@@ -174,7 +174,7 @@ def test_a_recommendation_is_taken_apart(enter: Entrance, room: str) -> None:
     page.get_by_role("button", name="Look").click()
     final = page.locator(".final tbody tr")
     final.first.wait_for()
-    answer = httpx.get(f"{room}/v1/users/u0/recommendations?limit=12").json()
+    answer = httpx.get(f"{room}/v1/users/u0/recommendations?limit=12", timeout=PATIENCE).json()
     assert final.locator(".item-name").all_inner_texts() == [
         one["metadata"]["title"] or one["item_id"] for one in answer["items"]
     ]
@@ -182,7 +182,8 @@ def test_a_recommendation_is_taken_apart(enter: Entrance, room: str) -> None:
     assert panels.nth(0).locator("li").count() == 4  # what u0 has clicked on
     assert panels.nth(1).locator(".filtered").count() == 4
     assert panels.nth(2).locator("details[open] li").count() == 6  # of the source with the largest share
-    told = httpx.get(f"{room}/v1/admin/inspect?user_id=u0&limit=12", headers={"X-Admin-Key": KEY}).json()
+    inspected = f"{room}/v1/admin/inspect?user_id=u0&limit=12"
+    told = httpx.get(inspected, headers={"X-Admin-Key": KEY}, timeout=PATIENCE).json()
     first = final.first.locator("td").all_inner_texts()
     shares = told["items"][0]["shares"]
     assert [int(one) for one in first[3:7]] == [
