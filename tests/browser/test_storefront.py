@@ -234,10 +234,27 @@ def test_where_users_are_not_listed_an_id_is_typed(visit: Opener, shop: Shop) ->
         page = visit(guarded)
         page.get_by_role("heading", name="Picked for guest").wait_for()
         page.get_by_role("button", name="You look as guest").click()
-        page.get_by_text("This service does not list its users. Type an id.").wait_for()
+        page.get_by_text("Who the users are is told to administrators only. Type an id").wait_for()
+        assert page.locator(".people button").count() == 0
         page.get_by_label("User id").fill("u2")
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="Picked for u2").wait_for()
+        page.wait_for_selector(".past-item, .past-none")
+
+
+def test_whoever_gave_the_key_in_the_control_room_chooses_from_a_list(visit: Opener, shop: Shop) -> None:
+    with listening(shop, admin_key=KEY) as guarded:
+        page = visit(guarded)
+        page.get_by_role("button", name="You look as guest").click()
+        page.get_by_role("dialog").get_by_role("link", name="control room").click()
+        page.get_by_label("Admin key").fill(KEY)
+        page.get_by_role("button", name="Enter").click()
+        page.get_by_role("heading", name="Overview").wait_for()
+        page.get_by_role("link", name="Storefront").click()
+        page.get_by_role("button", name="You look as guest").click()
+        page.get_by_label("Find a user").fill("3")
+        page.get_by_role("button", name="u3").click()
+        page.get_by_role("heading", name="Picked for u3").wait_for()
         page.wait_for_selector(".past-item, .past-none")
 
 

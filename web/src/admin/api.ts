@@ -2,19 +2,17 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { asFailure, ask, send, type Failure, type Likeness, type Part } from "../api";
+import { bearing, KEY } from "../parts/key";
 
-const KEY = "towerbridge.admin-key";
 export const key = signal(sessionStorage.getItem(KEY) ?? "");
 /** Whether this key, or this machine, may look, as far as the service has said. */
 export const admitted = signal(true);
 export const refusal = signal("");
 
-const headers = (): Record<string, string> => (key.peek() ? { "x-admin-key": key.peek() } : {});
-
 export const look = <T>(path: string, signal?: AbortSignal): Promise<T> =>
-  ask<T>(path, { headers: headers(), ...(signal && { signal }) }).catch(shutOut);
+  ask<T>(path, { headers: bearing(key.peek()), ...(signal && { signal }) }).catch(shutOut);
 
-export const act = <T>(path: string): Promise<T> => send<T>(path, {}, { headers: headers() }).catch(shutOut);
+export const act = <T>(path: string): Promise<T> => send<T>(path, {}, { headers: bearing(key.peek()) }).catch(shutOut);
 
 function shutOut(error: unknown): never {
   const failure = asFailure(error);

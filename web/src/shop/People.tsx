@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { asFailure, ask, send, type Failure } from "../api";
 import { Dialog } from "../parts/Dialog";
 import { FeatureFields, readFeatures } from "../parts/FeatureFields";
+import { bearing } from "../parts/key";
 import { Badge } from "./Header";
 import { dataset, user } from "./state";
 import { become } from "./visit";
@@ -19,7 +20,7 @@ export function People({ onClose }: { onClose: () => void }) {
   useEffect(() => {
     const stop = new AbortController();
     const timer = setTimeout(() => {
-      ask<{ users: string[]; total: number }>(`/v1/users?${new URLSearchParams({ q: part, limit: "24" })}`, { signal: stop.signal })
+      ask<{ users: string[]; total: number }>(`/v1/users?${new URLSearchParams({ q: part, limit: "24" })}`, { headers: bearing(), signal: stop.signal })
         .then((answer) => (show(answer), fail(null)))
         .catch((error: unknown) => stop.signal.aborted || fail(asFailure(error)));
     }, part ? 120 : 0);
@@ -44,7 +45,7 @@ export function People({ onClose }: { onClose: () => void }) {
               <input type="search" autoFocus value={part} placeholder={untold ? "" : "A part of the id"} onInput={(event) => type(event.currentTarget.value)} />
             </label>
           </form>
-          {untold ? <p class="hint">This service does not list its users. Type an id.</p>
+          {untold ? <p class="hint">Who the users are is told to administrators only. Type an id, or give the key in the <a href="/admin">control room</a> and come back.</p>
             : failure && <p class="wrong" role="alert">{failure.message}</p>}
           <ul class="people" aria-label="Users">
             {listed.map((name) => (

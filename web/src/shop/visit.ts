@@ -1,6 +1,7 @@
 // Who looks, and at what: from the first question to a change of user.
 import { batch } from "@preact/signals";
 import { asFailure, ask, part, type Dataset } from "../api";
+import { bearing } from "../parts/key";
 import { settle } from "./deeds";
 import { recommend, remember, search } from "./lists";
 import { dataset, EMPTY, features, forgotten, fresh, hidden, history, KEY, liked, opened, opening, shelf, turn, user } from "./state";
@@ -32,7 +33,7 @@ async function meet(listed = recommend()): Promise<void> {
 
 /** Some user of the model; null where there is none, or none is told. */
 const anybody = (): Promise<string | null> =>
-  ask<{ users: string[] }>("/v1/users?limit=1").then(
+  ask<{ users: string[] }>("/v1/users?limit=1", { headers: bearing() }).then(
     (some) => some.users[0] ?? null,
     (error: unknown) => {
       if (asFailure(error).status === 403) return null;
