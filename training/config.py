@@ -23,6 +23,10 @@ class TrainConfig:
     """Events that the user tower reads."""
     user_id_events: int = 5
     """Training events from which on a user has an id embedding; of others the history tells as much."""
+    half_life: float = 0.0
+    """Days after which an event that the towers learn from counts half; 0: old ones count as much as new ones."""
+    rating_weight: float = 0.0
+    """What a rating adds to the weight of its event: the highest counts 1 + this, the lowest 1 - this, none 1."""
     epochs: int = 40
     """Passes of the towers over the training events, at most."""
     patience: int = 3
@@ -79,6 +83,10 @@ class TrainConfig:
                 raise ConfigError(f"expected training.{name} of at least 1, got {getattr(self, name)}")
         if not self.neighbours_reg > 0:
             raise ConfigError(f"expected training.neighbours_reg above 0, got {self.neighbours_reg}")
+        if not 0 <= self.half_life < float("inf"):
+            raise ConfigError(f"expected training.half_life of 0 or more days, got {self.half_life}")
+        if not 0 <= self.rating_weight <= 1:
+            raise ConfigError(f"expected training.rating_weight between 0 and 1, got {self.rating_weight}")
         if self.ranker.rating_members < 0:
             raise ConfigError(
                 f"expected training.ranker.rating_members of at least 0, got {self.ranker.rating_members}"

@@ -106,7 +106,7 @@ def untrained(
     trained = np.bincount(log.user_rows[learned], minlength=len(data.users)) >= config.user_id_events
     columns = item_columns(data, space, learned, config)
     users = UserColumns.of(space, data, trained)
-    windows = Windows(data, split, space, users)
+    windows = Windows(data, split, space, users, config)
     model = RetrievalModel(
         config.towers,
         ItemSizes(

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from catalog.records import Floats, Ints
 from towers.features import FeatureSpace, time_gaps
+from training.config import TrainConfig
 from training.dataset import TrainingData
 from training.split import Split
 
 Batch = dict[str, NDArray[Any]]
 NARROW = (4, 8, 16, 32)
 """Widths of batches of short histories, besides the whole one."""
+DAY = 86_400.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,9 @@ class UserColumns:
 class Windows:
     """Cuts the training part of a log into windows of `history` events."""
 
-    def __init__(self, data: TrainingData, split: Split, space: FeatureSpace, users: UserColumns) -> None:
+    def __init__(
+        self, data: TrainingData, split: Split, space: FeatureSpace, users: UserColumns, config: TrainConfig
+    ) -> None:
         log = data.log
         self._size = space.history
         self._users = users
@@ -56,7 +61,7 @@ class Windows:
         self._types = log.types.astype(np.int32)
         self._values = space.scaled_values(log.types, log.values)
         self._gaps = log_gaps(log.times, split.begin)
-        weights = np.array([0.0, *space.type_weights], np.float32)[log.types]
+        weights = example_weights(data, split, space, config)
         self._asked = data.targets() & (weights > 0)
         self._weights = weights
         # Where most of a whole window would be padding, windows of like length are put together.
@@ -143,6 +148,23 @@ class Windows:
         back = np.repeat(np.where(shift > 0, shift, self._size), more) + nth * self._size
         last = np.concatenate([self._end - 1, np.repeat(self._end - 1, more) - back])
         return window, last
+
+
+def example_weights(data: TrainingData, split: Split, space: FeatureSpace, config: TrainConfig) -> Floats:
+    """`[events]` how much each counts when it is asked for: by its type, its age and its rating.
+
+    Ages are counted from the last event that is learned from. What weighs nothing is context and not asked for.
+    """
+    log = data.log
+    weights = np.array([0.0, *space.type_weights], np.float32)[log.types]
+    if config.half_life:
+        latest = log.times[split.training(log)].max(initial=-np.inf)
+        weights *= (0.5 ** (np.maximum(latest - log.times, 0.0) / (DAY * config.half_life))).astype(
+            np.float32
+        )
+    if config.rating_weight:
+        weights *= 1.0 + config.rating_weight * space.scaled_values(log.types, log.values)
+    return weights
 
 
 def log_gaps(times: NDArray[np.float64], begin: Ints) -> NDArray[np.int32]:

@@ -1,22 +1,26 @@
 """Windows of events: each next item asked once, from the right context."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.errors import ConfigError
 from tests.training.conftest import tiny
 from towers.features import FeatureSpace
-from training.split import everything
-from training.windows import UserColumns, Windows, history_batch
+from training.config import TrainConfig
+from training.split import everything, next_item
+from training.windows import UserColumns, Windows, example_weights, history_batch
 
 HISTORY = 4
 
 
-def windows(data, history=HISTORY):
+def windows(data, history=HISTORY, **knobs):
     space = FeatureSpace.fit(data.schema, data.items, data.users, history)
     users = UserColumns.of(space, data, np.ones(len(data.users), bool))
-    return Windows(data, everything(data), space, users), space
+    return Windows(data, everything(data), space, users, TrainConfig(**knobs)), space
 
 
 def test_a_short_history_by_hand():
@@ -119,7 +123,7 @@ def test_windows_and_serving_make_the_same_inputs(simulated):
     space = FeatureSpace.fit(simulated.schema, simulated.items, simulated.users, HISTORY)
     users = UserColumns.of(space, simulated, np.ones(len(simulated.users), bool))
     split = everything(simulated)
-    made = Windows(simulated, split, space, users)
+    made = Windows(simulated, split, space, users, TrainConfig())
     window = np.arange(40)
     last = split.end[window] - 1
     batch = made.batch(window, last)
@@ -146,3 +150,51 @@ def test_steps_and_epochs_agree_about_how_much_there_is(simulated):
     made, _ = windows(simulated)
     batches = sum(1 for _ in made.epoch(16, np.random.default_rng(0)))
     assert batches == pytest.approx(made.steps(16), rel=0.2)
+
+
+def rated(days, values):
+    """One user who rates another item at each of some days; None is a click."""
+    types = [1 if value is None else 2 for value in values]
+    data = tiny([(0, n) for n in range(len(days))], types, users=1)
+    numbers = np.array([np.nan if value is None else value for value in values], np.float32)
+    return data.with_log(replace(data.log, times=np.array(days) * 86_400.0, values=numbers))
+
+
+def weights(data, **knobs):
+    space = FeatureSpace.fit(data.schema, data.items, data.users, HISTORY)
+    return example_weights(data, next_item(data), space, TrainConfig(**knobs)).tolist()
+
+
+def test_what_happened_a_half_life_earlier_counts_half():
+    # The first three are learned from, so ages are counted from day 4.
+    data = rated([0, 2, 4, 7, 9], [None] * 5)
+    assert weights(data, half_life=2.0) == pytest.approx([0.25, 0.5, 1, 1, 1])
+    assert weights(data) == [1] * 5
+
+
+def test_ratings_weigh_by_where_they_lie_in_their_range():
+    data = rated([0, 2, 4, 7, 9], [1, 2, 3, 5, None])
+    assert weights(data, rating_weight=0.5) == pytest.approx([0.5, 0.75, 1, 1.5, 1])
+    assert weights(data, rating_weight=0.5, half_life=4.0) == pytest.approx(
+        [0.25, 0.75 * 0.5**0.5, 1, 1.5, 1]
+    )
+    assert weights(data) == [1] * 5
+
+
+def test_what_weighs_nothing_is_context_and_not_asked_for():
+    made, _ = windows(rated([0, 1, 2], [5, 1, 3]), rating_weight=1.0)
+    (batch,) = made.epoch(8, np.random.default_rng(0))
+    assert batch["history_rows"].tolist() == [[0, 0, 0, 1]]
+    assert batch["target_rows"].tolist() == [[0, -1, -1, -1, 2]]
+    assert batch["target_weights"].tolist() == [[2, 0, 0, 0, 1]]
+    assert made.examples == 2
+
+
+@pytest.mark.parametrize(
+    ("knobs", "said"),
+    [({"half_life": -1.0}, "half_life of 0 or more days, got -1"), ({"half_life": float("nan")}, "got nan"),
+     ({"rating_weight": 1.5}, "rating_weight between 0 and 1, got 1.5")],
+)  # fmt: skip
+def test_weights_that_cannot_be_meant_are_refused(knobs, said):
+    with pytest.raises(ConfigError, match=said):
+        TrainConfig(**knobs)
