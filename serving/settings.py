@@ -76,7 +76,9 @@ class Settings(BaseSettings):
         default=12_000_000, ge=1024, description="largest request body where a picture may be in it"
     )
     max_held_bytes: int = Field(
-        default=256_000_000, ge=1024, description="all request bodies together that a worker holds at a moment"
+        default=256_000_000,
+        ge=1024,
+        description="all request bodies together that a worker holds at a moment",
     )
     impressions: float = Field(
         default=0.1, ge=0, le=1, description="share of the lists shown that is kept; 0 keeps none"

@@ -138,7 +138,9 @@ class Serve(Section):
         default=12_000_000, ge=1024, description="largest request body where a picture may be in it"
     )
     max_held_bytes: int = Field(
-        default=256_000_000, ge=1024, description="all request bodies together that a worker holds at a moment"
+        default=256_000_000,
+        ge=1024,
+        description="all request bodies together that a worker holds at a moment",
     )
     synonyms: Path | None = Field(
         default=None,
