@@ -158,10 +158,10 @@ async def _start(service: Service) -> None:
     try:
         await service.start()
     except RecommenderError as exc:
-        service.reason = str(exc)
+        service.succession.reason = str(exc)
         log.error("not ready: %s", exc)
     except Exception as exc:
-        service.reason = f"opening the model failed: {type(exc).__name__}: {exc}"
+        service.succession.reason = f"opening the model failed: {type(exc).__name__}: {exc}"
         log.exception("not ready")
 
 

@@ -12,8 +12,8 @@ import time
 
 from catalog.errors import RecommenderError
 from catalog.schema import DatasetSchema
-from serving.catalogue import Names
 from serving.live.state import GuardedStore, to_history
+from serving.names import Names
 from serving.sources.trending import Trending, worths
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from catalog.errors import StoreError
 from catalog.records import History, Interaction, Item, User, UserId
 from catalog.schema import DatasetSchema
 from catalog.store import EventColumns, LiveStore, News, StoredItem, Told, Written
-from serving.catalogue import Names
+from serving.names import Names
 from serving.recommend.query import UserState
 
 log = logging.getLogger(__name__)

@@ -64,7 +64,7 @@ class Exposition(Collector):
         )
         info.add_metric((manifest.version, manifest.dataset), 1.0)
         yield info
-        refused = self._service.refused
+        refused = self._service.succession.refused
         unverified = GaugeMetricFamily(
             "towerbridge_model_refused",
             "1 for a promoted version that does not verify, while the one before it answers.",

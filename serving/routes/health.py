@@ -51,4 +51,5 @@ async def ready(request: Request) -> Response:
 
 def _refused(service: Service) -> dict[str, str]:
     """The promoted version where it is not taken; why is for administrators, because it names files."""
-    return {"refused": service.refused.version} if service.refused else {}
+    refused = service.succession.refused
+    return {"refused": refused.version} if refused else {}

@@ -86,7 +86,7 @@ async def models(request: Request) -> Response:
         "dataset": service.settings.dataset,
         "promoted": versions.serving(service.settings.bundles),
         "answering": service.online.model.bundle.version if service.online else None,
-        "refused": asdict(service.refused) if service.refused else None,
+        "refused": asdict(service.succession.refused) if service.succession.refused else None,
         "models": [described(model) for model in found],
     }
     return json_answer(body, request_id(request))
@@ -97,7 +97,7 @@ async def rollback(request: Request) -> Response:
     """Answer with the version that served before this one, in every worker; nothing is restarted."""
     service = service_of(request)
     try:
-        before = await service.rollback()
+        before = await service.succession.rollback()
     except (BundleError, ConfigError) as exc:
         return problem(request, 409, str(exc))
     return _switched(request, before)
@@ -116,7 +116,7 @@ async def promote(request: Request, version: str) -> Response:
     try:
         if version not in versions.names(service.settings.bundles):
             return problem(request, 404, f"there is no model {version!r}; GET /v1/models lists what there is")
-        before = await service.promote(version)
+        before = await service.succession.promote(version)
     except (BundleError, ConfigError) as exc:
         return problem(request, 409, str(exc))
     return _switched(request, before)

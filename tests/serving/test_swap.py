@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from bundle import versions
 from embeddings.store import MemoryEmbeddingStore
-from serving import service as serving_service
+from serving import succession
 from serving.app import create_app
 from serving.service import Service
 from serving.settings import Settings
@@ -37,7 +37,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(serving_service, "WATCH_SECONDS", 0.02)
+    monkeypatch.setattr(succession, "WATCH_SECONDS", 0.02)
     shutil.copytree(three, tmp_path / "bundles" / "shop")
     versions.promote(tmp_path / "bundles" / "shop", A)
     return tmp_path

@@ -15,9 +15,9 @@ from catalog.errors import StoreError
 from catalog.memory import MemoryStore
 from catalog.records import Interaction, Item, ItemId, User, UserId
 from catalog.store import EventColumns, StoredItem, Written
-from serving.catalogue import Names
 from serving.live import state
 from serving.live.state import GuardedStore, load, to_history
+from serving.names import Names
 from serving.recommend.query import UserState
 from serving.settings import Settings
 from tests.serving.conftest import client_of, event
