@@ -181,7 +181,9 @@ def test_bytes_that_drip_prolong_nothing() -> None:
                 await asyncio.sleep(0.01)
             return said.result()
 
-    assert asyncio.run(asyncio.wait_for(story(), PATIENCE)).startswith(b"HTTP/1.1 408 ")
+    # It ends in spite of the drops; one that is on its way when the server closes may cost the answer.
+    with suppress(ConnectionError):
+        assert asyncio.run(asyncio.wait_for(story(), PATIENCE))[:13] in (b"", b"HTTP/1.1 408 ")
 
 
 @pytest.mark.usefixtures("hasty")
