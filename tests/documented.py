@@ -7,9 +7,12 @@ be run where tests run, with the reason.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PAGES = tuple(
@@ -26,7 +29,6 @@ NOT_HERE = {
     r"towerbridge .*--device cuda": "needs a GPU",
     r"towerbridge promote$": "is spoken of, not typed: a version has to follow",
     r"python -m benchmarks\.bench_(embed|encoders)": "needs the weights of the picture encoder, which the hub has",
-    r"towerbridge tune-encoder$": "needs 64 items with pictures, which no stand-in has",
     r"python scripts/pages.py": "writes into docs/; test_docs compares what it would write",
 }
 """Commands that are not run, by how they begin, and why."""
@@ -37,19 +39,27 @@ STAND_INS = (
     (r"(?<=dump )FOLDER|/backup/\S+", "<dump>"),
     (r"\bFOLDER\b", "<own>"),
     (r"\bDIR\b", "<data>"),
-    (r"\bNAME\b", "movielens-100k"),
+    (r"\bNAME\b", "<dataset>"),
     (r"\bUSER\b", "17"),
     (r"\bVERB\b", "stats"),
     (r"\bVERSION\b", "<version>"),
     # What asks for as much as a machine with one purpose gives.
-    (r"--items \d+ --users \d+ --events \d+", "--items 60 --users 40 --events 1500"),
-    (r"--minutes \d+|(?<=^towerbridge tune)$", " --minutes 0.2"),
+    (r"^make demo$", "env TOWERBRIDGE_SIMULATED_ITEMS=60 make demo"),  # what comes after is another world
+    (r"--items \d+ --users \d+ --events \d+", "--items 80 --users 50 --events 1500"),
+    (r"--seeds \d+", "--seeds 2"),
+    (r"^(towerbridge evaluate --(?:json|report|seeds|users).*)", r"\1 --protocol next-item"),
+    (r"^(towerbridge evaluate.*)", r"\1 --folds 1"),
+    (r"--minutes \d+", "--minutes 0.2"),
+    (r"^(towerbridge tune(?!.*--minutes).*)", r"\1 --minutes 0.2"),
     (r"(python -m benchmarks\.bench_ablation).*", r"\1 --epochs 1 --only id"),
     (r"(python -m benchmarks\.bench_import).*", r"\1 --events 3000 --corrupted 30"),
     (r"(python -m benchmarks\.bench_new_item .*) --items \d+", r"\1 --items 5"),
     (r"(python -m benchmarks\.bench_retailer .*)", r"\1 --seconds 1"),
     (r"(python -m benchmarks\.bench_serving .*)", r"\1 --seconds 1 --rounds 1"),
-    (r"(python -m benchmarks\.bench_training).*", r"\1 --rounds 1 --threads 1"),
+    (
+        r"(python -m benchmarks\.bench_training).*",
+        r"\1 --rounds 1 --threads 1 --items 300 --users 99 --events 9000",
+    ),
     (r"^mkdocs serve", "mkdocs serve --dev-addr 127.0.0.1:<port>"),
     (r"^mlflow ui", "mlflow ui --port <port>"),
 )
@@ -111,6 +121,39 @@ def _program(command: str) -> str:
 def snippets(page: str) -> list[str]:
     """The blocks of Python of a page."""
     return re.findall(r"^```python\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
+
+
+def shown(page: str) -> dict[str, Any]:
+    """The JSON that a page shows under a command, by the command; it may be cut short with `…`."""
+    found = {}
+    for block, below in pairwise(re.split(r"\n\n+", text(page))):
+        told = list(_lines([line.removeprefix("    ") for line in block.splitlines()]))
+        if told and below.startswith("    {"):
+            found[told[-1]] = _read(below)
+    return found
+
+
+def _read(answer: str) -> Any:
+    whole, cut = re.subn(r",?…\s*$", "", answer)
+    brackets = {"[": "]", "{": "}"}
+    closing: list[str] = []
+    for mark in re.sub(r'"[^"]*"', "", whole):
+        if mark in brackets:
+            closing.append(brackets[mark])
+        elif mark in "]}":
+            closing.pop()
+    return json.loads(whole + "".join(reversed(closing)) if cut else whole)
+
+
+def fits(answer: Any, told: Any) -> bool:
+    """Whether an answer has the names and the kinds of what is shown; it may have more, as pages leave things out."""
+    if isinstance(answer, dict) and isinstance(told, dict):
+        return told.keys() <= answer.keys() and all(fits(answer[name], told[name]) for name in told)
+    if isinstance(answer, list) and isinstance(told, list):
+        return all(fits(each, told[0]) for each in answer) if told else True
+    if isinstance(told, bool) or told is None or isinstance(told, str):
+        return type(answer) is type(told)
+    return isinstance(answer, int | float) and isinstance(told, int | float) and not isinstance(answer, bool)
 
 
 def why_not(command: str) -> str | None:

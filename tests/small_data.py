@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from tests.catalog.declare import write
 
-ITEMS, USERS, EACH = 70, 60, 24
-"""Things, people, and what each of them did."""
+ITEMS, USERS, EACH = 90, 60, 24
+"""Things, people, and what each of them did. An encoder is aligned with 64 pictures at least, a tenth held out."""
 GENRES = 19
 TOPICS = ("football", "rockets", "recipes", "castles", "gardens")
+COLOURS = {"Red": (200, 30, 30), "Green": (30, 160, 60), "Blue": (30, 60, 200)}
 START = 1_640_000_000
 """Seconds since the epoch, of the first event."""
 
@@ -21,6 +22,7 @@ def write_all(folder: Path) -> None:
     """Every data set but those that are read by another one's reader."""
     rng = np.random.default_rng(11)
     films(folder / "ml-100k", rng)
+    posters(folder / "ml-posters", rng)
     views(folder / "retailrocket", rng)
     posts(folder, rng)
     products(folder / "fashion-products", rng)
@@ -62,6 +64,14 @@ def films(folder: Path, rng: np.random.Generator) -> None:
     write(folder, {name: "\n".join(lines) + "\n" for name, lines in files.items()})
 
 
+def posters(folder: Path, rng: np.random.Generator) -> None:
+    """Of MovieLens-100k, as somebody may have put them beside it."""
+    colours = list(COLOURS.values())
+    _pictures(folder / "posters", {n: colours[n % 3] for n in range(1, ITEMS + 1)}, rng)
+    files = [f"{n},posters/{n}.jpg" for n in range(1, ITEMS + 1)]
+    write(folder, {"ml100k_posters.csv": "\n".join(["ml100k_id,poster_file", *files]) + "\n"})
+
+
 def views(folder: Path, rng: np.random.Generator) -> None:
     """RetailRocket's events, of which some went on to the cart and the till."""
     rows = ["timestamp,visitorid,event,itemid,transactionid"]
@@ -100,21 +110,14 @@ def posts(folder: Path, rng: np.random.Generator) -> None:
 
 def products(folder: Path, rng: np.random.Generator) -> None:
     """Fashion products with pictures, and nobody who bought them."""
-    from PIL import Image
-
     head = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
-    colours = {"Red": (200, 30, 30), "Green": (30, 160, 60), "Blue": (30, 60, 200)}
-    rows = [head]
-    (folder / "images").mkdir(parents=True)
-    for n in range(ITEMS):
-        colour = list(colours)[n % 3]
-        rows.append(f"{n},Men,Apparel,Topwear,{TOPICS[n % 5]},{colour},Fall,2011,Casual,{_title(n)}")
-        noise = rng.integers(-25, 25, (48, 48, 3))
-        pixels = np.clip(np.array(colours[colour]) + noise, 0, 255).astype(np.uint8)
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "JPEG")
-        (folder / "images" / f"{n}.jpg").write_bytes(file.getvalue())
-    write(folder, {"styles.csv": "\n".join(rows) + "\n"})
+    colours = dict(enumerate(list(COLOURS)[n % 3] for n in range(ITEMS)))
+    rows = [
+        f"{n},Men,Apparel,Topwear,{TOPICS[n % 5]},{colour},Fall,2011,Casual,{_title(n)}"
+        for n, colour in colours.items()
+    ]
+    _pictures(folder / "images", {n: COLOURS[colour] for n, colour in colours.items()}, rng)
+    write(folder, {"styles.csv": "\n".join([head, *rows]) + "\n"})
 
 
 def wares(folder: Path, rng: np.random.Generator) -> None:
@@ -126,6 +129,16 @@ def wares(folder: Path, rng: np.random.Generator) -> None:
         for n in range(ITEMS)
     ]
     write(folder, {"Amazon-Products.csv": "\n".join([head, *rows]) + "\n"})
+
+
+def _pictures(folder: Path, colours: Mapping[int, tuple[int, int, int]], rng: np.random.Generator) -> None:
+    """A JPEG of each colour, no two of them the same."""
+    from PIL import Image
+
+    folder.mkdir(parents=True)
+    for n, colour in colours.items():
+        pixels = np.array(colour) + rng.integers(-25, 25, (48, 48, 3))
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / f"{n}.jpg", "JPEG")
 
 
 def _taken(rng: np.random.Generator, user: int) -> list[int]:

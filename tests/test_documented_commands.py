@@ -1,19 +1,20 @@
 """What README and the documents tell people to type is typed, on small data (`tests/place.py`).
 
 By default it is only made sure that something was decided about every command (`tests/documented.py`). All are
-run by `scripts/test -m slow tests/test_documented_commands.py`: most of an hour of one core, for models are trained.
+run by `scripts/test -m slow tests/test_documented_commands.py`: half an hour of one core, for models are trained.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
 
-from tests.documented import NOT_HERE, PAGES, PROGRAMS, as_run, commands, snippets, text, why_not
-from tests.place import Place, about_page, settled
+from tests.documented import NOT_HERE, PAGES, PROGRAMS, as_run, commands, fits, shown, snippets, why_not
+from tests.place import Place, settled
 
 ALL = {page: list(commands(page)) for page in PAGES}
 PACKAGES = ("tensorflow", "catboost", "implicit", "lightfm", "mlflow", "optuna", "material")
@@ -33,7 +34,7 @@ def test_nothing_is_excused_that_nobody_is_told_to_type() -> None:
 
 
 def test_placeholders_have_stand_ins() -> None:
-    here = dict.fromkeys(("port", "own", "data", "dump", "version"), "0")
+    here = dict.fromkeys(("port", "own", "data", "dump", "dataset", "version"), "0")
     for page in PAGES:
         for told in [*(each for each in ALL[page] if not why_not(each)), *snippets(page)]:
             run = as_run(told, here)
@@ -42,37 +43,40 @@ def test_placeholders_have_stand_ins() -> None:
             assert "8000" not in run, run
 
 
+def test_answers_are_compared_by_names_and_kinds() -> None:
+    page = shown("README.md")
+    whole, cut = page.values()
+    assert fits(whole, whole)
+    assert not fits({name: whole[name] for name in list(whole)[1:]}, whole)
+    assert not fits({**whole, "degraded": 0}, whole)
+    assert not fits({**whole, "items": [{**whole["items"][0], "score": "8"}]}, whole)
+    assert fits({**whole, "items": []}, whole)
+    film = {"movie_title": "Heat", "score": 1, "predicted_rating": 2.5, "item_id": "3"}
+    assert fits({"code": 200, "response": [film, film], "more": 1}, cut)
+    assert not fits({"code": 200, "response": [film, {"movie_title": "Heat"}]}, cut)
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     missing = [each for each in PACKAGES if find_spec(each) is None]
     if missing:
         pytest.skip(f"the commands of the documents need what `make demo` installs, {', '.join(missing)} too")
     if shutil.which("curl") is None:
         pytest.skip("no curl")
-    return settled(tmp_path_factory.mktemp("clone"))
+    with settled(tmp_path_factory.mktemp("clone")) as found:
+        yield found
 
 
 @pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.mongo
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("page", [page for page in PAGES if ALL[page] or "```python" in text(page)])
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.parametrize("page", [page for page in PAGES if ALL[page] or snippets(page)])
 def test_what_a_page_tells_to_type_works(page: str, place: Place) -> None:
-    wrong = []
-    place.exported.clear()
-    for each in ALL[page]:
-        if not why_not(each) and (told := place.type(each, page)):
-            wrong.append(each)
-            print(f"\n{page}: {each}\n{told}", flush=True)
-    if code := snippets(page):
-        about = about_page(page)
-        with place.service(about) as port:
-            for each in code:
-                line = f"python -W error - <<'PYTHON'\n{as_run(each, {'port': port})}\nPYTHON"
-                if told := place.run(line, place.environment):
-                    wrong.append(each)
-                    print(f"\n{page}: {each}\n{told}", flush=True)
-        place.ready.discard(
-            about
-        )  # what they add to the catalogue no model knows, and none can be measured on
-    assert wrong == []
+    """First what is typed into one terminal, then, when there is a model, what asks the service from another."""
+    place.turn_over()
+    told = [each for each in ALL[page] if not why_not(each)]
+    calls = [each for each in told if each.startswith("curl")]
+    wrong = [place.type(each, page) for each in told if each not in calls]
+    wrong += place.ask(page, calls, snippets(page))
+    assert not any(wrong), "\n\n".join(filter(None, wrong))
