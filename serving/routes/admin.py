@@ -30,7 +30,7 @@ router = APIRouter(tags=["admin"], dependencies=[Depends(admin)])
 )
 async def told(
     request: Request,
-    days: Annotated[float, Query(gt=0, le=365, description="of what was shown")] = 1.0,
+    days: Annotated[float, Query(ge=0.01, le=365, description="of what was shown")] = 1.0,
 ) -> Response:
     """Rates and latencies of the last minute over all workers, what was shown, and the state of the data."""
     service = service_of(request)
