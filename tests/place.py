@@ -84,7 +84,9 @@ class Place:
             wrong = self.started_and_stopped(line, int(str(names["port"])))
         else:
             wrong = mistaken(line, at_work.run(line), self.folder)
-        print(f"{processor_seconds() - began:6.1f} s  {command}", *filter(None, [wrong]), sep="\n", flush=True)
+        print(
+            f"{processor_seconds() - began:6.1f} s  {command}", *filter(None, [wrong]), sep="\n", flush=True
+        )
         if wrong is None:
             self.count(command)
         if "bench_new_item" in command:
