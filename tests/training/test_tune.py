@@ -21,6 +21,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
+UNBOUND = 1e6
+"""Seconds: trials end these searches, not the clock, however slow the machine is."""
 EVENTS = [(user, (user + step) % 30) for user in range(40) for step in range(12)]
 
 
@@ -80,7 +82,7 @@ def test_the_search_finds_what_is_better_and_confirms_it_from_another_seed(tunin
         return -abs(np.log(config.learning_rate / 2e-3))
 
     said = []
-    found = tuning(figure, told=said.append).search("towers", 600, trials=25)
+    found = tuning(figure, told=said.append).search("towers", UNBOUND, trials=25)
     assert found.before == pytest.approx(-np.log(2e-3 / 6e-4))
     assert found.best > found.before / 4
     assert found.trials == 25
@@ -94,15 +96,15 @@ def test_the_search_finds_what_is_better_and_confirms_it_from_another_seed(tunin
 def test_luck_is_not_kept(tuning):
     """Better from the first seed, worse from the other."""
     found = tuning(lambda config: (1 - 2 * config.seed) * config.learning_rate).search(
-        "towers", 600, trials=10
+        "towers", UNBOUND, trials=10
     )
     assert found.best > found.before
     assert not found.holds
 
 
 def test_a_search_goes_on_where_the_last_one_ended(tuning):
-    first = tuning().search("towers", 600, trials=6)
-    second = tuning().search("towers", 600, trials=6)
+    first = tuning().search("towers", UNBOUND, trials=6)
+    second = tuning().search("towers", UNBOUND, trials=6)
     assert (first.trials, second.trials) == (6, 12)
     assert second.best >= first.best
     assert second.before == first.before
@@ -136,7 +138,7 @@ def test_each_model_is_searched_with_what_was_found_before_it(tuning):
 
     search = tuning()
     search.objective = objective
-    towers, _ = search.run(10, trials=8)
+    towers, _ = search.run(UNBOUND / 60, trials=8)
     assert towers.holds
     assert set(seen["order"]) == {towers.knobs["learning_rate"]}
     assert value_of(search.config, "learning_rate") == towers.knobs["learning_rate"]
