@@ -88,7 +88,8 @@ def by_windows(data: TrainingData) -> tuple[Work, int]:
 
 def tutorial(model: tfrs.Model, columns: dict[str, Any], batch: int, steps: int, seed: int) -> Work:
     """The tutorial's own loop around a model: a cached pipeline of shuffled batches, and `fit`."""
-    some = np.random.default_rng(seed).choice(len(columns["target"]), batch * steps, replace=False)
+    # In passes over all examples where there are fewer than the steps take.
+    some = np.resize(np.random.default_rng(seed).permutation(len(columns["target"])), batch * steps)
     chosen = {name: column[some] for name, column in columns.items()}
     cached = tf.data.Dataset.from_tensor_slices(chosen).shuffle(100_000).batch(batch).cache()
     model.compile(optimizer=keras.optimizers.Adam(1e-3))
