@@ -16,6 +16,8 @@ TITLES = {
     "cold_item_among_all": "cold items among all",
     "new_user": "new users, full ranking",
 }
+ORDERS = {"ranker": "both stages", "retrieval": "the order of retrieval, which ships,"}
+"""What the order of a bundle is called, unless a source's name."""
 COLUMNS = (
     "ndcg@10", "hit_rate@5", "hit_rate@10", "precision@10", "recall@10", "recall@50", "recall@100", "recall@500",
     "mrr", "auc", "coverage@10", "gini@10", "novelty@10",
@@ -86,18 +88,19 @@ def told_of_data(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def winners(report: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence per protocol on whether two stages are worth more than the best source alone."""
+    """A sentence per protocol on whether what ships is worth more than the best source alone."""
     for name, details in report["details"].items():
         stages = details.get("stages", {})
         if "best_source" not in stages:
             continue
         best, whole = stages["best_source"], stages["pool_ndcg@10"]["500"]
         single = stages["sources"][best]["ndcg@10"]
+        shipped = ORDERS.get(stages["order"], f"{_words(stages['order'])}, which ships,")
         low, high = stages["best_source_behind"]
         verdict = "no less than" if whole >= single else "LESS than"
         sure = "" if low > 0 or high < 0 else "; other users could have turned this round"
         yield (
-            f"{TITLES.get(name, _words(name))}: NDCG@10 of both stages {whole:.4f}, {verdict} {single:.4f} "
+            f"{TITLES.get(name, _words(name))}: NDCG@10 of {shipped} {whole:.4f}, {verdict} {single:.4f} "
             f"of the best single source, {_words(best)} "
             f"(95 % interval of the difference {low:+.4f} … {high:+.4f}{sure})."
         )

@@ -13,7 +13,7 @@ from towerbridge.workspace import Workspace
 from training.spread import over_seeds
 
 STAGES = {
-    "ranker_lift": {"ndcg@10": 0.0512, "interval": (-0.01, 0.123)},
+    "order": "ranker", "ranker_lift": {"ndcg@10": 0.0512, "interval": (-0.01, 0.123)},
     "pool_ceiling": {"50": 0.5, "100": 0.75}, "index": "flat", "index_recall@100": 1.0,
 }  # fmt: skip
 
@@ -79,7 +79,9 @@ def test_sources_are_shown_best_first_and_who_wins_is_said():
     ndcg["500"] = 0.13
     both["details"]["next_item"]["stages"]["best_source_behind"] = (0.001, 0.01)
     assert "turned" not in next(winners(both))
-    assert "0.1300, no less than 0.1300" in next(winners(both))
+    assert "NDCG@10 of both stages 0.1300, no less than 0.1300" in next(winners(both))
+    both["details"]["next_item"]["stages"]["order"] = "item_item"
+    assert "NDCG@10 of item item, which ships, 0.1300, no less than" in next(winners(both))
     assert list(winners(report())) == []
 
 
