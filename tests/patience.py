@@ -1,7 +1,8 @@
 """Waiting for what happens beside a test: in another thread, process or turn of the loop.
 
 What is awaited is there within milliseconds on a machine at rest, and within minutes on any; who asserts it at
-once, or within a second, tests the machine. Ports are asked for here too: nobody else may take them meanwhile.
+once, or within a second, tests the machine. Ports are asked for here too: nobody else may take them meanwhile; and
+children are told here to heed what ends them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -52,3 +54,8 @@ def free_port() -> int:
                 continue
             return port
     raise AssertionError("there are more ports than anybody asks for")
+
+
+def heed_interrupts() -> None:
+    """For a child before it begins: what runs in the background of a shell ignores SIGINT, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -17,7 +17,8 @@ from pathlib import Path
 from catalog.mongod import open_server
 from tests import small_data
 from tests.documented import PAGES, ROOT, as_run, fits, shown
-from tests.terminal import PATIENCE, STOPPED, Terminal, free_port
+from tests.patience import free_port
+from tests.terminal import PATIENCE, STOPPED, Terminal
 
 ABOUT = {
     "README.md": "movielens-100k", "docs/migrate/feed.md": "startml-posts",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.patience import heed_interrupts
 
 STOPPED = (130, 2, 0, -signal.SIGINT)
 """How Ctrl-C ends ours, make, MkDocs and MLflow, and whoever does not heed it."""
@@ -40,7 +41,7 @@ class Terminal:
         log = self.folder / "log"
         with log.open("wb") as file, subprocess.Popen(
             ["bash", "-c", f"exec {line}"], cwd=self.folder, env=self.environment, stdout=file,
-            stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_heed_interrupts,
+            stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=heed_interrupts,
         ) as process:  # fmt: skip
             try:
                 yield process, log
@@ -59,18 +60,6 @@ class Terminal:
                 assert time.monotonic() < until, f"{line} did not answer\n{log.read_text()[-2000:]}"
                 time.sleep(0.2)
             yield process, log
-
-
-def _heed_interrupts() -> None:
-    """What runs in the background of a shell does not, and hands that on to its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:

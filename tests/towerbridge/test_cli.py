@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.patience import PATIENCE, eventually
+from tests.patience import PATIENCE, eventually, heed_interrupts
 
 COMMAND = [sys.executable, "-m", "towerbridge"]
 HEAVY = ("numpy", "pymongo", "rich", "torch", "tensorflow", "onnxruntime", "faiss", "fastapi")
@@ -203,12 +203,16 @@ def test_stopping_a_command_is_clean(environment, tmp_path, sent, code):
     process = subprocess.Popen(
         [*COMMAND, "validate", "simulated", "--items", "20000", "--users", "200000", "--events", "20000000"],
         env={**environment, "PYTHONPATH": str(ROOT)}, cwd=tmp_path,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts,
     )  # fmt: skip
-    # Its first seconds on the processor are for what it imports.
-    eventually(lambda: process.poll() is not None or processor_seconds(process.pid) > 4)
-    assert process.poll() is None, process.communicate()
-    process.send_signal(sent)
-    _, said = process.communicate(timeout=PATIENCE)
+    with process:
+        try:
+            # Its first seconds on the processor are for what it imports.
+            eventually(lambda: process.poll() is not None or processor_seconds(process.pid) > 4)
+            assert process.poll() is None, process.communicate()
+            process.send_signal(sent)
+            _, said = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
     assert process.returncode == code
     assert "Traceback" not in said
