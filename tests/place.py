@@ -212,6 +212,8 @@ def mistaken(line: str, done: subprocess.CompletedProcess[str], folder: Path) ->
     """What is wrong with how a command ended; None where it ended well and left what it says."""
     if done.returncode != 0:
         return f"exit code {done.returncode}\n{(done.stdout + done.stderr)[-2000:]}"
+    if line.startswith("curl") and not done.stdout:
+        return None  # taken without a word; refusals are exit codes
     if "--json" in line or line.startswith("curl"):
         try:
             json.loads(done.stdout)
