@@ -67,7 +67,7 @@ def rates(counts: Counts, seconds: float, lately: Numbers) -> dict[str, Any]:
     ]  # fmt: skip
     total = counts.total()
     return {
-        "workers": len(counts.workers()), "window_seconds": round(seconds, 1),
+        "workers": len(counts.workers()), "window_seconds": round(seconds, 3),
         "answers": int(sum(numbers[:-1].sum() for _, numbers in counts.series(SECONDS, total))),
         "routes": sorted(routes, key=lambda one: -one["requests"]),
         "stages": [

@@ -70,7 +70,7 @@ def test_the_overview_counts_what_happened_and_what_was_shown(room: TestClient) 
     route = next(one for one in body["routes"] if one["route"] == "/v1/users/{user_id}/recommendations")
     assert (route["method"], route["requests"], route["errors"]) == ("GET", 3, 0)
     assert 0 < route["p50_ms"] <= route["p95_ms"] <= route["p99_ms"]
-    assert route["per_second"] == pytest.approx(3 / body["window_seconds"], rel=0.5)
+    assert route["per_second"] == pytest.approx(3 / body["window_seconds"], rel=0.1)
     assert {one["stage"]: one["count"] for one in body["stages"]}["rank"] == 3
     assert body["answers"] == told(room, "overview")["answers"] - 1, "the look itself is the one between"
     assert body["events"] == {"accepted": 1}
