@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ import pytest
 from tests.browser.conftest import CARD
 from tests.browser.painting import IN_SIGHT, PICTURES, painted, watch
 from tests.browser.test_accessible import findings
+from tests.patience import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
@@ -56,10 +56,9 @@ def movielens(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
         for words in (["import"], ["embed"], ["train", "--epochs", "2"], ["build"]):
             made = subprocess.run([*COMMAND, *words], env=environment, capture_output=True, text=True)
             assert made.returncode == 0, made.stderr
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    command = [*COMMAND, "serve", "--port", address.rpartition(":")[2]]
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [*COMMAND, "serve", "--port", str(port)]
     server = subprocess.Popen(
         command, env=environment | {"TOWERBRIDGE_SERVE_IMPRESSIONS": "1"}, stderr=subprocess.DEVNULL
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import socket
 import time
 import warnings
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 from catalog.errors import StoreError
 from catalog.mongo import DRIVER_ERRORS, MongoStore, store_errors
 from catalog.mongo_live import MongoLiveStore
+from tests.patience import free_port
 
 
 def driver_errors() -> Iterator[type[Exception]]:
@@ -44,9 +44,7 @@ def test_other_errors_pass_through() -> None:
 @pytest.fixture
 def nobody() -> str:
     """The address of a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"mongodb://127.0.0.1:{probe.getsockname()[1]}"
+    return f"mongodb://127.0.0.1:{free_port()}"
 
 
 def test_an_absent_server_is_an_answer_within_the_timeout(nobody: str) -> None:

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,9 +17,12 @@ import httpx
 import pytest
 
 from catalog.mongod import find_mongod
+from tests.patience import eventually, free_port
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "towerbridge"]
+SECONDS = 90.0
+"""For a service to start, and for its workers to follow a promotion."""
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.train,
@@ -58,16 +60,14 @@ def towerbridge(environment):
 @contextmanager
 def serving(environment):
     """The address of a service of two workers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [*COMMAND, "serve", "--port", str(port), "--workers", "2"]
     address = f"http://127.0.0.1:{port}"
     with subprocess.Popen(
         command, cwd=environment["PWD"], env=environment, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            wait_for(lambda: status(f"{address}/health/ready") == 200)
+            eventually(lambda: status(f"{address}/health/ready") == 200, SECONDS)
             yield address
         finally:
             process.send_signal(signal.SIGTERM)
@@ -79,13 +79,6 @@ def status(address):
         return httpx.get(address, timeout=5).status_code
     except httpx.TransportError:
         return None
-
-
-def wait_for(true, seconds=90.0):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.1)
 
 
 class Visitor(threading.Thread):
@@ -122,7 +115,7 @@ def test_what_is_retrained_serves_unless_it_is_worse(towerbridge, environment):
             second = json.loads(towerbridge("schedule", "--once", "retrain", "--json"))["detail"]
             after = second.partition(" serves: ")[0]
             assert after > before, second
-            wait_for(lambda: workers_answer(address, after))
+            eventually(lambda: workers_answer(address, after), SECONDS)
         assert set(visitor.answers) == {(200, before), (200, after)}, (
             "no request fails while models are swapped"
         )
